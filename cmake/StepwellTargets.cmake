@@ -1,0 +1,50 @@
+# One way to declare a layer, and one to declare its tests, so that every target has the same
+# warnings, sanitizers, names and install rules.
+
+option(STEPWELL_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+set(STEPWELL_SANITIZE "" CACHE STRING "Sanitizers for every target, as -fsanitize= takes them")
+option(STEPWELL_THREAD_SAFETY "Hold the thread-safety annotations (clang only)" OFF)
+
+if(STEPWELL_SANITIZE)
+  add_compile_options(-fsanitize=${STEPWELL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${STEPWELL_SANITIZE})
+endif()
+
+# Warnings and this project's own compile rules, never passed on to who links the target.
+function(stepwell_private_flags target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
+  if(STEPWELL_THREAD_SAFETY)
+    target_compile_options(${target} PRIVATE -Wthread-safety -Werror=thread-safety)
+  endif()
+endfunction()
+
+# stepwell_layer(NAME SOURCES a.cc … HEADERS a.h … LINKS target …)
+# Declares stepwell_NAME with the alias stepwell::NAME. Layers under lib/ share the include root lib/, so an
+# include reads the same here and where it is installed: "stepwell/array/array.h".
+function(stepwell_layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(stepwell_${name} STATIC ${arg_SOURCES})
+  add_library(stepwell::${name} ALIAS stepwell_${name})
+  set_target_properties(stepwell_${name} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(stepwell_${name} PUBLIC cxx_std_20)
+  target_sources(stepwell_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/lib FILES ${arg_HEADERS})
+  target_link_libraries(stepwell_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
+  stepwell_private_flags(stepwell_${name})
+  install(TARGETS stepwell_${name} EXPORT stepwell-targets FILE_SET HEADERS)
+endfunction()
+
+# stepwell_test(NAME SOURCES x_test.cc … LINKS target … [LABEL label]); the label is "unit" where none is given.
+function(stepwell_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "LABEL" "SOURCES;LINKS" ${ARGN})
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_LINKS} GTest::gmock GTest::gtest_main)
+  stepwell_private_flags(${name})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${arg_LABEL})
+endfunction()

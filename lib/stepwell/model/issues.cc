@@ -1,0 +1,17 @@
+#include "stepwell/model/issues.h"
+
+#include "absl/strings/str_join.h"
+#include "stepwell/base/error_info.h"
+
+namespace stepwell {
+
+absl::Status Issues::ToStatus(std::string_view model) const {
+  if (empty()) return absl::OkStatus();
+  const std::string_view noun = lines_.size() == 1 ? " fault:\n" : " faults:\n";
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("the package of model \"", model, "\" has ", lines_.size(), noun,
+                                                 absl::StrJoin(lines_, "\n"))),
+      "MODEL_INVALID", {{"model", std::string(model)}});
+}
+
+}  // namespace stepwell

@@ -1,0 +1,158 @@
+#include "stepwell/model/package.h"
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <openssl/evp.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace stepwell {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status FileSystemError(const fs::path& path, const std::error_code& error) {
+  return absl::InternalError(absl::StrCat("\"", path.string(), "\": ", error.message()));
+}
+
+// Whether `path` lies below `folder`; both are canonical.
+bool IsInside(const fs::path& path, const fs::path& folder) {
+  return std::ranges::mismatch(folder, path).in1 == folder.end();
+}
+
+// Calls `use` with the pieces of the file's content.
+template <typename Use>
+absl::Status ReadPieces(const fs::path& path, Use use) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(size_t{1} << 18);
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    use(std::string_view(piece.data(), static_cast<size_t>(file.gcount())));
+  }
+  if (file.eof()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("\"", path.string(), "\" cannot be read"));
+}
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+  }
+
+  void Add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+
+  std::string Finish() {
+    std::string digest(EVP_MAX_MD_SIZE, '\0');
+    unsigned int size = 0;
+    EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), &size);
+    digest.resize(size);
+    return digest;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
+};
+
+}  // namespace
+
+absl::StatusOr<Package> Package::Open(const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  if (!error && fs::is_directory(real, error)) {
+    Package package(real, false);
+    if (absl::Status status = package.ListFolder(); !status.ok()) return status;
+    return package;
+  }
+  if (!error && path.extension() == ".onnx" && fs::is_regular_file(real, error)) {
+    Package package(real.parent_path(), true);
+    package.files_ = {real.filename().string()};
+    return package;
+  }
+  return absl::NotFoundError(absl::StrCat("\"", path.string(), "\" is neither a folder nor a .onnx file"));
+}
+
+absl::Status Package::ListFolder() {
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder_, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const std::string name = path.lexically_relative(folder_).generic_string();
+    if (absl::StartsWith(path.filename().string(), ".")) {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    if (entry->is_symlink(error)) {
+      const fs::path target = fs::canonical(path, error);
+      if (error || !IsInside(target, folder_)) {
+        return absl::FailedPreconditionError(
+            absl::StrCat(name, ": the symbolic link leads ", error ? "nowhere" : "out of the package",
+                         "; expected a file inside the package"));
+      }
+    }
+    if (entry->is_regular_file(error)) files_.push_back(name);
+  }
+  if (error) return FileSystemError(folder_, error);
+  std::ranges::sort(files_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<fs::path> Package::Find(std::string_view file) const {
+  const bool leaves = std::ranges::any_of(absl::StrSplit(file, '/'),
+                                          [](std::string_view part) { return part == ".."; });
+  if (file.empty() || file.front() == '/' || leaves) {
+    return absl::InvalidArgumentError(absl::StrCat("path \"", absl::CHexEscape(file),
+                                                   "\" leaves the package; expected a path inside of it"));
+  }
+  const std::string normal = fs::path(file).lexically_normal().generic_string();
+  if (!std::ranges::binary_search(files_, normal)) {
+    return absl::NotFoundError(absl::StrCat("file \"", absl::CHexEscape(file), "\" is not in the package"));
+  }
+  return folder_ / normal;
+}
+
+absl::StatusOr<std::string> Package::Read(std::string_view file) const {
+  const absl::StatusOr<fs::path> path = Find(file);
+  if (!path.ok()) return path.status();
+  std::string content;
+  absl::Status status = ReadPieces(*path, [&content](std::string_view piece) { content.append(piece); });
+  if (!status.ok()) return status;
+  return content;
+}
+
+absl::StatusOr<std::string> Package::Digest() const {
+  Sha256 all;
+  for (const std::string& file : files_) {
+    Sha256 one;
+    uint64_t size = 0;
+    absl::Status status = ReadPieces(folder_ / file, [&](std::string_view piece) {
+      one.Add(piece);
+      size += piece.size();
+    });
+    if (!status.ok()) return status;
+    all.Add(absl::StrCat(file.size(), ":", file, ":", size, ":", one.Finish()));
+  }
+  return absl::StrCat("sha256:", absl::BytesToHexString(all.Finish()));
+}
+
+absl::Status CheckModelName(std::string_view name) {
+  const auto allowed = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
+  };
+  if (!name.empty() && name.size() <= 128 && name[0] != '.' && name[0] != '-' &&
+      std::ranges::all_of(name, allowed)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "model name \"", absl::CHexEscape(name.substr(0, 128)),
+      "\": expected 1 to 128 letters, digits, \"_\", \"-\" or \".\", beginning with a letter, digit or \"_\""));
+}
+
+}  // namespace stepwell

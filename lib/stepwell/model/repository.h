@@ -1,0 +1,70 @@
+#ifndef STEPWELL_MODEL_REPOSITORY_H_
+#define STEPWELL_MODEL_REPOSITORY_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "stepwell/model/model.h"
+
+namespace stepwell {
+
+enum class ModelState { kLoading, kReady, kFailed, kUnloading };
+
+// What a listing tells of a model.
+struct ModelStatus {
+  std::string name;
+  ModelState state = ModelState::kLoading;
+  absl::Status error;                  // Why, when `state` is kFailed.
+  std::shared_ptr<const Model> model;  // The newest ready revision; null when there is none.
+};
+
+struct RepositoryOptions {
+  std::filesystem::path root;   // The folder of packages.
+  int threads_per_session = 1;  // ONNX Runtime's threads inside one run; 1: none beside the caller's.
+};
+
+// The packages of a folder, loaded on demand: each as revision 1, and as the next revision when its content
+// has changed at a later Load. Older revisions stay while a snapshot's model is asked for by revision or a
+// step holds it. Thread-safe.
+class ModelRepository {
+ public:
+  explicit ModelRepository(RepositoryOptions options);
+
+  // Loads every package of the folder; one that fails is listed as FAILED and leaves the others alone.
+  // NOT_FOUND: the folder is not there.
+  absl::Status LoadAll();
+
+  // Loads `name`, or returns the loaded revision when the package's content (its digest) is the same. A
+  // failure keeps the revision that was there. NOT_FOUND (MODEL_NOT_FOUND): no such package.
+  // INVALID_ARGUMENT: `name` is no package name (it might reach outside the folder). FAILED_PRECONDITION: the
+  // package is wrong; the message lists all that is wrong with it, a line each.
+  absl::StatusOr<std::shared_ptr<const Model>> Load(absl::string_view name);
+
+  // Forgets every revision of `name`; steps that hold one finish. NOT_FOUND (MODEL_NOT_FOUND): not loaded.
+  absl::Status Unload(absl::string_view name);
+
+  // The newest revision. NOT_FOUND (MODEL_NOT_FOUND) when not loaded; FAILED_PRECONDITION (MODEL_NOT_READY)
+  // when its load failed or is under way.
+  absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name) const;
+
+  // One revision. Errors as above; NOT_FOUND also when that revision is not loaded.
+  absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name, int64_t revision) const;
+
+  // NOT_FOUND (MODEL_NOT_FOUND) for a name that is not listed.
+  absl::StatusOr<ModelStatus> Status(absl::string_view name) const;
+
+  // In the order of names.
+  std::vector<ModelStatus> List() const;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_MODEL_REPOSITORY_H_

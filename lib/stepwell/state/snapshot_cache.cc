@@ -1,0 +1,107 @@
+#include "stepwell/state/snapshot_cache.h"
+
+#include <utility>
+#include <vector>
+
+namespace stepwell {
+namespace {
+
+// Gathers the arrays of one record. The store may answer from several threads; the last answer finishes it.
+class ArrayGatherer {
+ public:
+  ArrayGatherer(SnapshotCache* cache, std::shared_ptr<const SnapshotRecord> record,
+                SnapshotCache::SnapshotCallback done)
+      : cache_(cache), record_(std::move(record)), done_(std::move(done)), arrays_(record_->writers.size()) {}
+
+  static void Start(std::shared_ptr<ArrayGatherer> self, Store* store) {
+    const size_t count = self->arrays_.size();
+    self->missing_ = count + 1;  // One for this function, which ends after the last read was asked for.
+    for (size_t position = 0; position < count; ++position) {
+      store->ReadArray(self->record_->writers[position], static_cast<int>(position),
+                       [self, position](absl::StatusOr<Array> array) { self->Add(position, std::move(array)); });
+    }
+    self->Finish();
+  }
+
+ private:
+  void Add(size_t position, absl::StatusOr<Array> array) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (array.ok()) {
+        arrays_[position] = *std::move(array);
+      } else {
+        status_ = array.status();
+      }
+    }
+    Finish();
+  }
+
+  void Finish() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (--missing_ > 0) return;
+    }
+    // Nobody else is left.
+    if (!status_.ok()) return std::move(done_)(status_);
+    auto snapshot = std::make_shared<const Snapshot>(std::move(record_), std::move(arrays_));
+    cache_->Put(snapshot);
+    std::move(done_)(std::move(snapshot));
+  }
+
+  SnapshotCache* const cache_;
+  std::shared_ptr<const SnapshotRecord> record_;
+  SnapshotCache::SnapshotCallback done_;
+  absl::Mutex mutex_;
+  std::vector<Array> arrays_;
+  absl::Status status_;
+  size_t missing_ = 0;
+};
+
+}  // namespace
+
+SnapshotCache::SnapshotCache(Store* store, size_t capacity)
+    : store_(store), capacity_per_shard_((capacity + kShards - 1) / kShards) {}
+
+std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version) {
+  Shard& shard = ShardOf(version);
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.by_version.find(version);
+  if (found == shard.by_version.end()) return nullptr;
+  shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
+  return *found->second;
+}
+
+void SnapshotCache::Get(Version version, SnapshotCallback done) {
+  std::shared_ptr<const Snapshot> snapshot = Find(version);
+  if (snapshot != nullptr) return std::move(done)(std::move(snapshot));
+  Load(version, std::move(done));
+}
+
+void SnapshotCache::Load(Version version, SnapshotCallback done) {
+  store_->ReadSnapshot(
+      version, [this, done = std::move(done)](absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
+        if (!record.ok()) return std::move(done)(record.status());
+        ArrayGatherer::Start(std::make_shared<ArrayGatherer>(this, *std::move(record), std::move(done)), store_);
+      });
+}
+
+void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
+  const Version version = snapshot->version();
+  Shard& shard = ShardOf(version);
+  std::shared_ptr<const Snapshot> evicted;  // Freed after the lock, which may be the last reference to large arrays.
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.by_version.find(version);
+  if (found != shard.by_version.end()) {
+    shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
+    return;
+  }
+  shard.recency.push_front(std::move(snapshot));
+  shard.by_version.emplace(version, shard.recency.begin());
+  if (shard.recency.size() > capacity_per_shard_) {
+    evicted = std::move(shard.recency.back());
+    shard.by_version.erase(evicted->version());
+    shard.recency.pop_back();
+  }
+}
+
+}  // namespace stepwell

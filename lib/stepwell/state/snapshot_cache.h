@@ -1,0 +1,55 @@
+#ifndef STEPWELL_STATE_SNAPSHOT_CACHE_H_
+#define STEPWELL_STATE_SNAPSHOT_CACHE_H_
+
+#include <array>
+#include <cstddef>
+#include <list>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "stepwell/state/snapshot.h"
+#include "stepwell/storage/store.h"
+
+namespace stepwell {
+
+// The hot snapshots, whole, in front of a store: the most recently used stay, the others come back from the store on
+// demand. Dropping a snapshot here drops only this cache's reference. Thread-safe.
+class SnapshotCache {
+ public:
+  using SnapshotCallback = Store::Callback<std::shared_ptr<const Snapshot>>;
+
+  // Keeps at least `capacity` snapshots, rounded up to what its shards divide evenly. `store` must outlive this.
+  SnapshotCache(Store* store, size_t capacity);
+
+  // The snapshot under `version`: inside the call when it is here, else once the store has read it. Errors are the
+  // store's: NOT_FOUND (SNAPSHOT_UNKNOWN).
+  void Get(Version version, SnapshotCallback done);
+
+  // Makes `snapshot` the most recently used.
+  void Put(std::shared_ptr<const Snapshot> snapshot);
+
+ private:
+  using Recency = std::list<std::shared_ptr<const Snapshot>>;  // Most recently used first.
+
+  // Spread over shards by version, so that steps of different streams do not wait for one lock.
+  struct Shard {
+    absl::Mutex mutex;
+    Recency recency ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_map<Version, Recency::iterator> by_version ABSL_GUARDED_BY(mutex);
+  };
+  static constexpr size_t kShards = 16;
+
+  Shard& ShardOf(Version version) { return shards_[static_cast<size_t>(version.value()) % kShards]; }
+  std::shared_ptr<const Snapshot> Find(Version version);
+  void Load(Version version, SnapshotCallback done);
+
+  Store* const store_;
+  const size_t capacity_per_shard_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_STATE_SNAPSHOT_CACHE_H_

@@ -1,0 +1,90 @@
+#include "stepwell/state/snapshot_cache.h"
+
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "stepwell/base/error_info.h"
+#include "stepwell/storage/memory_store.h"
+
+namespace stepwell {
+namespace {
+
+absl::StatusOr<std::shared_ptr<const Snapshot>> Get(SnapshotCache& cache, Version version) {
+  absl::StatusOr<std::shared_ptr<const Snapshot>> result = absl::UnknownError("never called back");
+  cache.Get(version, [&](auto snapshot) { result = std::move(snapshot); });  // The memory store answers inside the call.
+  return result;
+}
+
+// Stores a snapshot of one array under `version`, and returns it.
+std::shared_ptr<const Snapshot> Store(MemoryStore& store, Version version) {
+  SnapshotRecord record;
+  record.version = version;
+  record.writers = {version};
+  auto shared = std::make_shared<const SnapshotRecord>(record);
+  const Array array = Array::Scalar<int64_t>(version.value());
+  CommitBatch batch;
+  batch.snapshots.push_back({shared, {{0, array}}});
+  store.Commit(
+      std::move(batch), Durability::kAsync, [](absl::Status status) { ASSERT_TRUE(status.ok()); },
+      [](absl::Status) {});
+  return std::make_shared<const Snapshot>(shared, std::vector<Array>{array});
+}
+
+TEST(SnapshotCache, ReturnsTheVeryObjectThatWasPut) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  const auto snapshot = Store(store, Version(1));
+  cache.Put(snapshot);
+  EXPECT_EQ(*Get(cache, Version(1)), snapshot);
+}
+
+TEST(SnapshotCache, BringsAColdSnapshotBackWhole) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  for (int64_t v = 1; v <= 100; ++v) cache.Put(Store(store, Version(v)));
+  const auto cold = Get(cache, Version(1));
+  ASSERT_TRUE(cold.ok()) << cold.status();
+  EXPECT_EQ((*cold)->version(), Version(1));
+  ASSERT_EQ((*cold)->arrays().size(), 1);
+  EXPECT_EQ((*cold)->arrays()[0], Array::Scalar<int64_t>(1));
+  EXPECT_EQ(*Get(cache, Version(1)), *cold) << "it is hot again";
+}
+
+TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
+  const auto first = Store(store, Version(1)), second = Store(store, Version(17)), third = Store(store, Version(33));
+  cache.Put(first);
+  cache.Put(second);
+  ASSERT_EQ(*Get(cache, Version(1)), first);
+  cache.Put(third);
+  EXPECT_EQ(*Get(cache, Version(1)), first);
+  EXPECT_EQ(*Get(cache, Version(33)), third);
+  EXPECT_NE(*Get(cache, Version(17)), second) << "read again from the store";
+}
+
+TEST(SnapshotCache, UnknownVersionIsNotFoundWithReason) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  const auto snapshot = Get(cache, Version(7));
+  EXPECT_EQ(snapshot.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(GetErrorInfo(snapshot.status()).reason, "SNAPSHOT_UNKNOWN");
+}
+
+TEST(SnapshotCache, MissingArrayFailsTheWholeSnapshot) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  SnapshotRecord record;
+  record.version = Version(5);
+  record.writers = {Version(5), Version(4)};  // Nobody wrote version 4.
+  CommitBatch batch;
+  batch.snapshots.push_back({std::make_shared<const SnapshotRecord>(record), {{0, Array::Scalar<int64_t>(1)}}});
+  store.Commit(
+      std::move(batch), Durability::kAsync, [](absl::Status) {}, [](absl::Status) {});
+  EXPECT_EQ(Get(cache, Version(5)).status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace stepwell

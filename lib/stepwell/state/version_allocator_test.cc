@@ -1,0 +1,120 @@
+#include "stepwell/state/version_allocator.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "stepwell/storage/memory_store.h"
+
+namespace stepwell {
+namespace {
+
+using ::testing::ElementsAre;
+
+// A memory store whose reservations wait until the test answers them.
+class SlowStore : public Store {
+ public:
+  void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override {
+    memory_.Commit(std::move(batch), durability, std::move(visible), std::move(durable));
+  }
+  void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override {
+    memory_.ReadSnapshot(version, std::move(done));
+  }
+  void ReadArray(Version writer, int position, Callback<Array> done) override {
+    memory_.ReadArray(writer, position, std::move(done));
+  }
+  void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override {
+    memory_.ReadBranch(name, std::move(done));
+  }
+  void ReserveVersions(int64_t count, Callback<VersionBlock> done) override {
+    reservations.emplace_back(count, std::move(done));
+  }
+  bool IsDurable(Version version) const override { return memory_.IsDurable(version); }
+
+  void Answer() {
+    auto [count, done] = std::move(reservations.front());
+    reservations.erase(reservations.begin());
+    memory_.ReserveVersions(count, std::move(done));
+  }
+
+  std::vector<std::pair<int64_t, Callback<VersionBlock>>> reservations;
+
+ private:
+  MemoryStore memory_;
+};
+
+TEST(VersionAllocator, HandsOutNumbersInOrder) {
+  MemoryStore store;
+  VersionAllocator allocator(&store, 4);
+  std::vector<int64_t> versions;
+  for (int i = 0; i < 10; ++i) {
+    allocator.Next([&](absl::StatusOr<Version> version) { versions.push_back(version->value()); });
+  }
+  EXPECT_THAT(versions, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+}
+
+TEST(VersionAllocator, ReservesTheNextBlockBeforeTheLastNumberIsGone) {
+  SlowStore store;
+  VersionAllocator allocator(&store, 4);
+  std::vector<int64_t> versions;
+  const auto next = [&] {
+    allocator.Next([&](absl::StatusOr<Version> version) { versions.push_back(version->value()); });
+  };
+  next();
+  ASSERT_EQ(store.reservations.size(), 1);
+  EXPECT_THAT(versions, ElementsAre());
+  store.Answer();
+  EXPECT_THAT(versions, ElementsAre(1));
+  next();
+  ASSERT_EQ(store.reservations.size(), 1) << "half of the block is left";
+  next();
+  next();
+  EXPECT_THAT(versions, ElementsAre(1, 2, 3, 4));
+  next();
+  EXPECT_EQ(versions.size(), 4) << "it waits for the reservation under way";
+  EXPECT_EQ(store.reservations.size(), 1);
+  store.Answer();
+  EXPECT_THAT(versions, ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST(VersionAllocator, FailedReservationFailsThoseThatWaitAndTheNextCallTriesAgain) {
+  SlowStore store;
+  VersionAllocator allocator(&store, 4);
+  std::vector<absl::StatusOr<Version>> results;
+  const auto next = [&] { allocator.Next([&](absl::StatusOr<Version> version) { results.push_back(version); }); };
+  next();
+  std::move(store.reservations[0].second)(absl::UnavailableError("no disk"));
+  store.reservations.clear();
+  ASSERT_EQ(results.size(), 1);
+  EXPECT_EQ(results[0].status().code(), absl::StatusCode::kUnavailable);
+  next();
+  ASSERT_EQ(store.reservations.size(), 1);
+  store.Answer();
+  ASSERT_EQ(results.size(), 2);
+  EXPECT_TRUE(results[1].ok());
+}
+
+TEST(VersionAllocator, NeverRepeatsUnderConcurrency) {
+  MemoryStore store;
+  VersionAllocator allocator(&store, 8);
+  std::vector<std::vector<int64_t>> versions(4);
+  std::vector<std::thread> threads;
+  for (auto& mine : versions) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) {
+        allocator.Next([&](absl::StatusOr<Version> version) { mine.push_back(version->value()); });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<int64_t> all;
+  for (const auto& mine : versions) all.insert(all.end(), mine.begin(), mine.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all.size(), 4000);
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+}
+
+}  // namespace
+}  // namespace stepwell

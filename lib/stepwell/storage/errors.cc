@@ -1,0 +1,42 @@
+#include "stepwell/storage/errors.h"
+
+#include "absl/strings/str_cat.h"
+#include "stepwell/base/error_info.h"
+
+namespace stepwell {
+
+absl::Status SnapshotUnknown(Version version) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("version ", version.value(), " is unknown; expected a version that MakeState, ",
+                                       "Step or SetArrays of this server returned")),
+      "SNAPSHOT_UNKNOWN", {{"version", absl::StrCat(version.value())}});
+}
+
+absl::Status BranchNotFound(absl::string_view branch) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("branch \"", branch, "\" does not exist; CreateBranch makes one")),
+      "BRANCH_NOT_FOUND", {{"branch", std::string(branch)}});
+}
+
+absl::Status BranchExists(absl::string_view branch) {
+  return WithErrorInfo(absl::AlreadyExistsError(absl::StrCat("branch \"", branch, "\" exists already")),
+                       "BRANCH_EXISTS", {{"branch", std::string(branch)}});
+}
+
+absl::Status HeadMoved(absl::string_view branch, Version expected, Version current) {
+  return WithErrorInfo(absl::AbortedError(absl::StrCat("the head of branch \"", branch, "\" is version ",
+                                                       current.value(), "; expected ", expected.value())),
+                       "HEAD_MOVED",
+                       {{"branch", std::string(branch)},
+                        {"current_head", absl::StrCat(current.value())},
+                        {"expected_head", absl::StrCat(expected.value())}});
+}
+
+absl::Status DurabilityUnavailable(absl::string_view store) {
+  return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
+                           "durability SYNC is not to be had: the ", store,
+                           " store keeps nothing on disk; ask for ASYNC, or leave the durability to the server")),
+                       "DURABILITY_UNAVAILABLE");
+}
+
+}  // namespace stepwell

@@ -1,0 +1,27 @@
+#ifndef STEPWELL_STORAGE_ERRORS_H_
+#define STEPWELL_STORAGE_ERRORS_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "stepwell/storage/record.h"
+
+namespace stepwell {
+
+// NOT_FOUND, reason SNAPSHOT_UNKNOWN: no snapshot was ever stored under `version`.
+absl::Status SnapshotUnknown(Version version);
+
+// NOT_FOUND, reason BRANCH_NOT_FOUND.
+absl::Status BranchNotFound(absl::string_view branch);
+
+// ALREADY_EXISTS, reason BRANCH_EXISTS.
+absl::Status BranchExists(absl::string_view branch);
+
+// ABORTED, reason HEAD_MOVED, with metadata branch, expected_head and current_head.
+absl::Status HeadMoved(absl::string_view branch, Version expected, Version current);
+
+// FAILED_PRECONDITION, reason DURABILITY_UNAVAILABLE: a store without a disk was asked for SYNC.
+absl::Status DurabilityUnavailable(absl::string_view store);
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_STORAGE_ERRORS_H_

@@ -1,0 +1,66 @@
+#ifndef STEPWELL_STORAGE_RECORD_H_
+#define STEPWELL_STORAGE_RECORD_H_
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
+
+namespace stepwell {
+
+// A snapshot's key: a positive number, unique in a store, increasing, never reused.
+class Version {
+ public:
+  constexpr explicit Version(int64_t value) : value_(value) {}
+
+  constexpr int64_t value() const { return value_; }
+
+  friend constexpr auto operator<=>(Version, Version) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, Version version) {
+    return H::combine(std::move(h), version.value_);
+  }
+  friend std::ostream& operator<<(std::ostream& out, Version version) { return out << version.value_; }
+
+ private:
+  int64_t value_;
+};
+
+// What a user writes on a snapshot or a branch.
+using Labels = absl::btree_map<std::string, std::string>;
+
+// What is stored of a snapshot: all but its arrays, of which it says who wrote them. An array is written at exactly
+// one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
+struct SnapshotRecord {
+  Version version{0};
+  std::optional<Version> parent;  // Absent for a root.
+  std::string model;
+  int64_t revision = 0;    // Of the model that wrote it.
+  std::string method;      // That wrote it; empty for MakeState and SetArrays.
+  absl::Time create_time;
+  Labels labels;
+  int64_t step_count = 0;   // Steps since the root.
+  int64_t state_bytes = 0;  // Of all its arrays.
+  int64_t new_bytes = 0;    // Of the arrays that it wrote.
+  absl::InlinedVector<Version, 4> writers;  // By position in the state spec.
+};
+
+// A named pointer to a version of one model.
+struct BranchRecord {
+  std::string name;
+  std::string model;
+  Version head{0};
+  absl::Time create_time;
+  absl::Time update_time;  // Of the last move of the head.
+  Labels labels;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_STORAGE_RECORD_H_
