@@ -24,6 +24,11 @@ bool WorkerPool::TrySchedule(Task& task) {
   return true;
 }
 
+void WorkerPool::Schedule(Task task) {
+  absl::MutexLock lock(&mutex_);
+  tasks_.push_back(std::move(task));
+}
+
 void WorkerPool::Work() {
   while (true) {
     Task task;

@@ -30,6 +30,9 @@ class WorkerPool {
   // Queues `task` and returns true; returns false, and leaves `task` as it was, when the queue is full.
   [[nodiscard]] bool TrySchedule(Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Queues `task` however full the queue is: for work that goes on from what was let in before.
+  void Schedule(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasWorkOrStops() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !tasks_.empty() || stopping_; }

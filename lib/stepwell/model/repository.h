@@ -3,12 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -63,6 +64,35 @@ class ModelRepository {
 
   // In the order of names.
   std::vector<ModelStatus> List() const;
+
+ private:
+  // What is known of one name.
+  struct Entry {
+    bool loading = false;                                    // Load or Unload waits until it is not.
+    absl::Status error;                                      // Of the last load.
+    std::map<int64_t, std::shared_ptr<const Model>> models;  // By revision.
+    std::weak_ptr<const Model> unloaded;                     // The newest that was unloaded; steps may still hold it.
+    int64_t last_revision = 0;                               // Ever made; it outlives Unload.
+
+    std::shared_ptr<const Model> newest() const { return models.empty() ? nullptr : models.rbegin()->second; }
+    bool is_listed() const { return loading || !error.ok() || !models.empty() || !unloaded.expired(); }
+  };
+
+  static bool IsIdle(Entry* entry) { return !entry->loading; }
+  static ModelStatus StatusOf(const std::string& name, const Entry& entry);
+
+  bool HasPackage(std::string_view name) const;
+  // `newest` itself when the package's content is what it was made from.
+  absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(std::string_view name,
+                                                           const std::shared_ptr<const Model>& newest,
+                                                           int64_t revision) const;
+  absl::StatusOr<const Entry*> FindEntry(std::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
+  const RepositoryOptions options_;
+
+  // Held for look-ups and their like, never while a package is read.
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);  // An entry is never erased.
 };
 
 }  // namespace stepwell

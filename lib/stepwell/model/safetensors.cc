@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -159,12 +160,12 @@ absl::StatusOr<Safetensors> ParseSafetensors(Buffer content) {
 }
 
 absl::StatusOr<Safetensors> ReadSafetensors(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = file.is_open() ? static_cast<std::streamoff>(file.tellg()) : -1;
-  if (size < 0) return absl::NotFoundError(absl::StrCat("\"", path.string(), "\" cannot be opened"));
-  MutableBuffer content = MutableBuffer::Allocate(static_cast<size_t>(size));
-  file.seekg(0);
-  if (!file.read(reinterpret_cast<char*>(content.data()), size)) {
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) return absl::NotFoundError(absl::StrCat("\"", path.string(), "\" cannot be opened"));
+  MutableBuffer content = MutableBuffer::Allocate(size);
+  if (!file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size))) {
     return absl::InternalError(absl::StrCat("\"", path.string(), "\" cannot be read"));
   }
   absl::StatusOr<Safetensors> tensors = ParseSafetensors(std::move(content).Freeze());

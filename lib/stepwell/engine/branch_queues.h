@@ -1,0 +1,56 @@
+#ifndef STEPWELL_ENGINE_BRANCH_QUEUES_H_
+#define STEPWELL_ENGINE_BRANCH_QUEUES_H_
+
+#include <array>
+#include <cstddef>
+#include <list>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "stepwell/base/worker_pool.h"
+
+namespace stepwell {
+
+// Gives the calls that move one branch their turns, one at a time, in the order they came. Different branches do not
+// wait for each other. Thread-safe.
+class BranchQueues {
+ public:
+  using Turn = absl::AnyInvocable<void()>;
+
+  // What waited for its turn runs on `pool`, which must outlive this. At most `max_waiting` calls wait at a branch.
+  BranchQueues(WorkerPool* pool, size_t max_waiting) : pool_(pool), max_waiting_(max_waiting) {}
+
+  // Runs `turn` inside this call when nobody has the branch's turn, else later, on the pool. Each turn ends with one
+  // Leave, on any thread, perhaps after `turn` has returned. RESOURCE_EXHAUSTED (QUEUE_FULL): `turn` is dropped.
+  absl::Status Enter(const std::string& branch, Turn turn);
+
+  // Ends the turn that runs.
+  void Leave(const std::string& branch);
+
+ private:
+  // The turns of one branch; it exists while somebody has the turn.
+  struct Queue {
+    std::list<Turn> waiting;
+    bool draining = false;  // A pool thread gives out the turns.
+    bool left = false;      // The turn that the pool thread gave has ended.
+  };
+  struct Shard {
+    absl::Mutex mutex;
+    absl::flat_hash_map<std::string, Queue> queues ABSL_GUARDED_BY(mutex);
+  };
+
+  Shard& ShardOf(const std::string& branch);
+  void Drain(const std::string& branch);
+
+  WorkerPool* const pool_;
+  const size_t max_waiting_;
+  std::array<Shard, 16> shards_;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_BRANCH_QUEUES_H_

@@ -1,0 +1,185 @@
+#include "stepwell/engine/engine.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stepwell/engine/errors.h"
+#include "stepwell/engine/selection.h"
+#include "stepwell/engine/set_arrays.h"
+#include "stepwell/engine/step.h"
+#include "stepwell/storage/errors.h"
+
+namespace stepwell {
+namespace {
+
+// Copying more than this for a slice is left to a worker.
+constexpr int64_t kMaxInlineCopy = 256 * 1024;
+
+}  // namespace
+
+Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* models, const Clock* clock)
+    : options_(options),
+      store_(store),
+      models_(models),
+      clock_(clock),
+      cache_(store, options.max_cached_snapshots),
+      versions_(store, options.version_block),
+      writer_(store, &cache_, &versions_, clock),
+      queues_(&pool_, options.max_queued_per_branch),
+      context_{.store = store,
+               .models = models,
+               .cache = &cache_,
+               .writer = &writer_,
+               .queues = &queues_,
+               .pool = &pool_,
+               .inline_limit = options.inline_limit,
+               .max_queued = options.max_queued_calls,
+               .default_durability = options.default_durability},
+      pool_(options.worker_threads, options.max_queued_calls) {}
+
+void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done) {
+  const absl::Status waits = request.call.Check();
+  if (!waits.ok()) return std::move(done)(waits);
+  if (request.branch.has_value()) {
+    const absl::Status named = CheckBranchName(*request.branch);
+    if (!named.ok()) return std::move(done)(named);
+  }
+  const absl::StatusOr<std::shared_ptr<const Model>> model = request.revision.has_value()
+                                                                 ? models_->Find(request.model, *request.revision)
+                                                                 : models_->Find(request.model);
+  if (!model.ok()) return std::move(done)(model.status());
+  absl::StatusOr<std::vector<Array>> arrays = (*model)->state_spec().MakeInitial(request.arrays, request.rng_seed);
+  if (!arrays.ok()) return std::move(done)(arrays.status());
+
+  SnapshotDraft draft;
+  draft.model = (*model)->name();
+  draft.revision = (*model)->revision();
+  draft.labels = std::move(request.labels);
+  for (size_t i = 0; i < arrays->size(); ++i) draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
+  if (request.branch.has_value()) draft.new_branch = BranchRecord{.name = *request.branch, .model = draft.model};
+
+  // What is known once the snapshot is visible, and answered once it is as durable as asked.
+  struct Pending {
+    Callback<MakeStateResult> done;
+    MakeStateResult result;
+  };
+  auto pending = std::make_shared<Pending>(Pending{std::move(done), {}});
+  pending->result.branch = draft.new_branch;
+  writer_.Write(
+      std::move(draft), request.durability.value_or(options_.default_durability),
+      [pending](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
+        if (!snapshot.ok()) return std::move(pending->done)(snapshot.status());
+        pending->result.snapshot = *std::move(snapshot);
+      },
+      [pending](absl::Status durable) {
+        if (!durable.ok()) return std::move(pending->done)(std::move(durable));
+        MakeStateResult& result = pending->result;
+        if (result.branch.has_value()) {
+          result.branch->head = result.snapshot->version();
+          result.branch->create_time = result.branch->update_time = result.snapshot->record().create_time;
+        }
+        std::move(pending->done)(std::move(result));
+      });
+}
+
+void Engine::Step(StepRequest request, Callback<StepResult> done) {
+  std::make_shared<stepwell::Step>(context_, std::move(request), std::move(done))->Start();
+}
+
+void Engine::SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done) {
+  std::make_shared<stepwell::SetArrays>(context_, std::move(request), std::move(done))->Start();
+}
+
+void Engine::ResolveVersion(const StateRef& state, Callback<Version> done) {
+  if (const auto* version = std::get_if<Version>(&state)) return std::move(done)(*version);
+  store_->ReadBranch(std::get<BranchName>(state).value,
+                     [done = std::move(done)](absl::StatusOr<BranchRecord> branch) mutable {
+                       if (!branch.ok()) return std::move(done)(branch.status());
+                       std::move(done)(branch->head);
+                     });
+}
+
+void Engine::GetArrays(GetArraysRequest request, Callback<GetArraysResult> done) {
+  const absl::Status waits = request.call.Check();
+  if (!waits.ok()) return std::move(done)(waits);
+  const StateRef state = request.state;
+  ResolveVersion(state, [this, request = std::move(request),
+                         done = std::move(done)](absl::StatusOr<Version> version) mutable {
+    if (!version.ok()) return std::move(done)(version.status());
+    cache_.Get(*version, [this, request = std::move(request), done = std::move(done)](
+                             absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) mutable {
+      if (!snapshot.ok()) return std::move(done)(snapshot.status());
+      ReadArrays(request, *std::move(snapshot), std::move(done));
+    });
+  });
+}
+
+void Engine::ReadArrays(const GetArraysRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                        Callback<GetArraysResult> done) {
+  absl::StatusOr<std::shared_ptr<const Model>> model =
+      models_->Find(snapshot->record().model, snapshot->record().revision);
+  if (!model.ok()) return std::move(done)(model.status());
+  auto selectors = std::make_shared<const std::vector<ArraySelector>>(request.selectors);
+  absl::StatusOr<std::vector<Selected>> selected = Resolve((*model)->state_spec(), *selectors);
+  if (!selected.ok()) return std::move(done)(selected.status());
+
+  const int64_t copied = MaxCopiedBytes(*selected, snapshot->arrays());
+  auto take = [model = *std::move(model), selectors, selected = *std::move(selected), snapshot = std::move(snapshot),
+               done = std::move(done)]() mutable {
+    absl::StatusOr<NamedArrays> arrays = Take(model->state_spec(), selected, snapshot->arrays());
+    if (!arrays.ok()) return std::move(done)(arrays.status());
+    GetArraysResult result{std::move(snapshot), *std::move(arrays), {}};
+    for (const Selected& one : selected) result.positions.push_back(one.position);
+    std::move(done)(std::move(result));
+  };
+  if (copied <= kMaxInlineCopy) return take();
+  pool_.Schedule(std::move(take));
+}
+
+void Engine::GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done) {
+  ResolveVersion(request.state, [this, done = std::move(done)](absl::StatusOr<Version> version) mutable {
+    if (!version.ok()) return std::move(done)(version.status());
+    store_->ReadSnapshot(*version, [this, done = std::move(done)](
+                                       absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
+      if (!record.ok()) return std::move(done)(record.status());
+      const bool durable = store_->IsDurable((*record)->version);
+      std::move(done)(SnapshotInfo{*std::move(record), durable});
+    });
+  });
+}
+
+void Engine::CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done) {
+  const absl::Status named = CheckBranchName(request.name);
+  if (!named.ok()) return std::move(done)(named);
+  const GetSnapshotRequest head{request.state};
+  GetSnapshot(head, [this, request = std::move(request),
+                     done = std::move(done)](absl::StatusOr<SnapshotInfo> snapshot) mutable {
+    if (!snapshot.ok()) return std::move(done)(snapshot.status());
+    const absl::Time now = clock_->Now();
+    BranchRecord branch{.name = std::move(request.name),
+                        .model = snapshot->record->model,
+                        .head = snapshot->record->version,
+                        .create_time = now,
+                        .update_time = now,
+                        .labels = std::move(request.labels)};
+    CommitBatch batch;
+    batch.new_branches.push_back(branch);
+    auto shared_done = std::make_shared<Callback<BranchRecord>>(std::move(done));
+    store_->Commit(
+        std::move(batch), request.durability.value_or(options_.default_durability),
+        [shared_done](absl::Status visible) {
+          if (!visible.ok()) std::move (*shared_done)(std::move(visible));
+        },
+        [shared_done, branch = std::move(branch)](absl::Status durable) mutable {
+          if (!durable.ok()) return std::move(*shared_done)(std::move(durable));
+          std::move (*shared_done)(std::move(branch));
+        });
+  });
+}
+
+void Engine::GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done) {
+  store_->ReadBranch(request.name, std::move(done));
+}
+
+}  // namespace stepwell

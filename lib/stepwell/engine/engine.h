@@ -1,0 +1,92 @@
+#ifndef STEPWELL_ENGINE_ENGINE_H_
+#define STEPWELL_ENGINE_ENGINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "stepwell/base/clock.h"
+#include "stepwell/base/worker_pool.h"
+#include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/requests.h"
+#include "stepwell/engine/snapshot_writer.h"
+#include "stepwell/engine/transition.h"
+#include "stepwell/model/repository.h"
+#include "stepwell/state/snapshot_cache.h"
+#include "stepwell/state/version_allocator.h"
+#include "stepwell/storage/store.h"
+
+namespace stepwell {
+
+struct EngineOptions {
+  int worker_threads = 2;                                     // That run models; at least 1.
+  size_t max_queued_calls = 4096;                             // Waiting for a worker; 0: none may wait.
+  size_t max_queued_per_branch = 1024;                        // Waiting for their turn on one branch.
+  absl::Duration inline_limit = absl::Microseconds(20);       // A method that takes less runs on the calling thread.
+  size_t max_cached_snapshots = 65536;                        // Kept whole in memory in front of the store.
+  int64_t version_block = 1024;                               // Version numbers reserved from the store at a time.
+  Durability default_durability = Durability::kAsync;         // Where a request names none.
+};
+
+// Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its callback
+// runs exactly once, inside the call or later on another thread, never under a lock. Await (await.h) blocks instead.
+// The destructor waits for calls under way. Errors are those of DESIGN: a call that fails has changed nothing, but for
+// one whose durability was not reached, which says so. Thread-safe.
+class Engine {
+ public:
+  template <typename T>
+  using Callback = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+  // `store`, `models` and `clock` are not owned and must outlive this.
+  Engine(const EngineOptions& options, Store* store, ModelRepository* models, const Clock* clock);
+
+  // A new root state with the model's initial values. NOT_FOUND: model, revision, index. INVALID_ARGUMENT: an array
+  // that does not fit, a missing one, a bad branch name. FAILED_PRECONDITION: the model is not ready. ALREADY_EXISTS:
+  // the branch.
+  void MakeState(MakeStateRequest request, Callback<MakeStateResult> done);
+
+  // Runs a method on a state. NOT_FOUND: version, branch, model, method, index. INVALID_ARGUMENT: inputs that do not
+  // fit the method. ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full. INTERNAL:
+  // the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
+  void Step(StepRequest request, Callback<StepResult> done);
+
+  // A new version with some arrays replaced. Errors as Step.
+  void SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done);
+
+  // Arrays or parts of them. NOT_FOUND: version, branch, model, index. OUT_OF_RANGE: a position or slice past the end.
+  void GetArrays(GetArraysRequest request, Callback<GetArraysResult> done);
+
+  // What is known of a snapshot but for its arrays. NOT_FOUND: version, branch.
+  void GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done);
+
+  // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS. INVALID_ARGUMENT:
+  // the name.
+  void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);
+
+  // NOT_FOUND.
+  void GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done);
+
+ private:
+  // The version that `state` stands for now.
+  void ResolveVersion(const StateRef& state, Callback<Version> done);
+  void ReadArrays(const GetArraysRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                  Callback<GetArraysResult> done);
+
+  const EngineOptions options_;
+  Store* const store_;
+  ModelRepository* const models_;
+  const Clock* const clock_;
+  SnapshotCache cache_;
+  VersionAllocator versions_;
+  SnapshotWriter writer_;
+  BranchQueues queues_;
+  const TransitionContext context_;
+  WorkerPool pool_;  // Last, so that what is queued still runs, with all of the above, when this goes.
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_ENGINE_H_

@@ -1,0 +1,65 @@
+#include "stepwell/engine/errors.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "stepwell/base/error_info.h"
+
+namespace stepwell {
+namespace {
+
+constexpr size_t kMaxBranchName = 128;
+
+std::string List(absl::Span<const TensorSpec> specs) {
+  if (specs.empty()) return "none";
+  return absl::StrJoin(specs, ", ", [](std::string* out, const TensorSpec& spec) {
+    absl::StrAppend(out, spec.name, " ", spec.ToString());
+  });
+}
+
+}  // namespace
+
+absl::Status QueueFull(absl::string_view queue, size_t limit) {
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(queue, " is full: ", limit,
+                                                                 " calls wait already; try again when some are done")),
+                       "QUEUE_FULL");
+}
+
+absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs) {
+  return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no input \"", absl::CHexEscape(input),
+                                                 "\"; expected ", List(inputs)));
+}
+
+absl::Status MissingInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("input \"", input, "\" of method \"", method, "\" is missing; expected ", List(inputs)));
+}
+
+absl::Status DuplicateInput(absl::string_view method, absl::string_view input) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("input \"", input, "\" of method \"", method, "\" is given twice; expected once"));
+}
+
+absl::Status UnknownOutput(absl::string_view method, absl::string_view output, absl::Span<const TensorSpec> outputs) {
+  return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no output \"",
+                                                 absl::CHexEscape(output), "\"; expected ", List(outputs)));
+}
+
+absl::Status CheckBranchName(absl::string_view name) {
+  const auto allowed = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::string_view("._-/:@").find(c) != absl::string_view::npos;
+  };
+  if (!name.empty() && name.size() <= kMaxBranchName && absl::ascii_isalnum(static_cast<unsigned char>(name[0])) &&
+      std::all_of(name.begin(), name.end(), allowed)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("branch name \"", absl::CHexEscape(name.substr(0, kMaxBranchName)),
+                                                 "\" of ", name.size(), " bytes; expected 1 to ", kMaxBranchName,
+                                                 " letters, digits and \"._-/:@\", the first a letter or digit"));
+}
+
+}  // namespace stepwell

@@ -1,0 +1,30 @@
+#ifndef STEPWELL_ENGINE_ERRORS_H_
+#define STEPWELL_ENGINE_ERRORS_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "stepwell/model/state_spec.h"
+
+namespace stepwell {
+
+// RESOURCE_EXHAUSTED, reason QUEUE_FULL: `queue` ("the queue of branch \"live\"") holds `limit` calls already.
+absl::Status QueueFull(absl::string_view queue, size_t limit);
+
+// INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
+absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs);
+absl::Status MissingInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs);
+absl::Status DuplicateInput(absl::string_view method, absl::string_view input);
+
+// INVALID_ARGUMENT, listing the outputs.
+absl::Status UnknownOutput(absl::string_view method, absl::string_view output, absl::Span<const TensorSpec> outputs);
+
+// OK, or INVALID_ARGUMENT: a branch is named by 1 to 128 letters, digits and "._-/:@", and starts with a letter or
+// digit.
+absl::Status CheckBranchName(absl::string_view name);
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_ERRORS_H_

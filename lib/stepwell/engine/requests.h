@@ -1,0 +1,127 @@
+#ifndef STEPWELL_ENGINE_REQUESTS_H_
+#define STEPWELL_ENGINE_REQUESTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "stepwell/array/array.h"
+#include "stepwell/array/slice.h"
+#include "stepwell/engine/call_context.h"
+#include "stepwell/state/snapshot.h"
+#include "stepwell/storage/record.h"
+#include "stepwell/storage/store.h"
+
+namespace stepwell {
+
+// What the engine is asked and what it answers: the public API's messages as plain values.
+
+// Arrays by name: a method's inputs and outputs, or state arrays under their index.
+using NamedArrays = std::vector<std::pair<std::string, Array>>;
+
+// A state to read or step: a version, or whatever version is the head of a branch.
+struct BranchName {
+  std::string value;
+};
+using StateRef = std::variant<Version, BranchName>;
+
+// State arrays to take.
+struct IndexPath {
+  std::string value;  // "layers[0].norm.running_mean"
+};
+struct IndexPosition {
+  int64_t value = 0;  // In the state spec.
+};
+struct IndexSubtree {
+  std::string value;  // "layers[0]": that index and every one below it, in spec order; "" is all.
+};
+using Index = std::variant<IndexPath, IndexPosition, IndexSubtree>;
+
+struct ArraySelector {
+  Index index;
+  std::vector<Slice> slices;  // Of each selected array, from its outermost axis.
+};
+
+struct MakeStateRequest {
+  std::string model;
+  std::optional<int64_t> revision;  // Absent: the newest.
+  NamedArrays arrays;               // Replace initial values, by index.
+  std::optional<uint64_t> rng_seed;
+  std::optional<std::string> branch;  // To create with the new version as its head.
+  Labels labels;
+  std::optional<Durability> durability;  // Absent: the engine's default.
+  CallContext call;
+};
+
+struct MakeStateResult {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::optional<BranchRecord> branch;  // When one was asked for.
+};
+
+struct StepRequest {
+  StateRef state = Version(0);
+  std::string method = "step";
+  NamedArrays inputs;
+  std::vector<std::string> output_names;  // Outputs to return; empty: all.
+  std::vector<ArraySelector> fetch;       // State arrays after the step to return with it.
+  bool keep = true;                       // False: compute, and mint nothing.
+  std::optional<Version> expected_head;   // Of the branch; only with a BranchName.
+  Labels labels;                          // Of the new snapshot.
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct StepResult {
+  std::shared_ptr<const Snapshot> snapshot;  // The new one; the one that was read when none was minted.
+  NamedArrays outputs;
+  NamedArrays fetched;
+};
+
+struct SetArraysRequest {
+  StateRef state = Version(0);
+  std::vector<std::pair<Index, Array>> arrays;  // No subtrees.
+  std::optional<Version> expected_head;
+  Labels labels;
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct GetArraysRequest {
+  StateRef state = Version(0);
+  std::vector<ArraySelector> selectors;  // Empty: every array, whole.
+  CallContext call;
+};
+
+struct GetArraysResult {
+  std::shared_ptr<const Snapshot> snapshot;
+  NamedArrays arrays;           // In the order of the selectors.
+  std::vector<int> positions;   // In the state spec, of each of `arrays`.
+};
+
+struct GetSnapshotRequest {
+  StateRef state = Version(0);
+};
+
+struct SnapshotInfo {
+  std::shared_ptr<const SnapshotRecord> record;
+  bool durable = false;  // Whether it would survive a crash now.
+};
+
+struct CreateBranchRequest {
+  std::string name;
+  StateRef state = Version(0);  // Becomes the head.
+  Labels labels;
+  std::optional<Durability> durability;
+};
+
+struct GetBranchRequest {
+  std::string name;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_REQUESTS_H_

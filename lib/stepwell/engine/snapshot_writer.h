@@ -1,0 +1,58 @@
+#ifndef STEPWELL_ENGINE_SNAPSHOT_WRITER_H_
+#define STEPWELL_ENGINE_SNAPSHOT_WRITER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stepwell/base/clock.h"
+#include "stepwell/state/snapshot.h"
+#include "stepwell/state/snapshot_cache.h"
+#include "stepwell/state/version_allocator.h"
+#include "stepwell/storage/store.h"
+
+namespace stepwell {
+
+// A snapshot that has no version yet.
+struct SnapshotDraft {
+  std::shared_ptr<const Snapshot> parent;  // Null for a root.
+  std::string model;
+  int64_t revision = 0;
+  std::string method;  // Empty unless a method wrote it.
+  Labels labels;
+  // (position, array) of what is new; a root has all positions, in order. Everything else is the parent's.
+  std::vector<std::pair<int, Array>> written;
+
+  // At most one of these: a branch of the parent's version to move, or one to create.
+  std::optional<std::string> move_branch;
+  std::optional<BranchRecord> new_branch;  // Without head and times, which the writer fills in.
+};
+
+// Gives drafts their versions and commits them. Thread-safe.
+class SnapshotWriter {
+ public:
+  using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Snapshot>>)>;
+
+  // None is owned; all must outlive this.
+  SnapshotWriter(Store* store, SnapshotCache* cache, VersionAllocator* versions, const Clock* clock)
+      : store_(store), cache_(cache), versions_(versions), clock_(clock) {}
+
+  // Commits `draft`. `visible` gets the snapshot once others can see it, or why it never will be; only in the first
+  // case, `durable` follows when `durability` is reached. Errors are those of Store.
+  void Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible, Store::DoneCallback durable);
+
+ private:
+  std::shared_ptr<const Snapshot> Build(const SnapshotDraft& draft, Version version) const;
+
+  Store* const store_;
+  SnapshotCache* const cache_;
+  VersionAllocator* const versions_;
+  const Clock* const clock_;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_SNAPSHOT_WRITER_H_

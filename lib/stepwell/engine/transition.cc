@@ -1,0 +1,104 @@
+#include "stepwell/engine/transition.h"
+
+#include "absl/status/status.h"
+#include "stepwell/engine/errors.h"
+#include "stepwell/storage/errors.h"
+
+namespace stepwell {
+
+void Transition::Start() {
+  if (const auto* branch = std::get_if<BranchName>(&target_.state)) {
+    const absl::Status entered = context_.queues->Enter(
+        branch->value, [self = shared_from_this()] { self->TakeTurn(); });
+    if (!entered.ok()) End(entered);
+    return;
+  }
+  if (target_.expected_head.has_value()) {
+    return End(absl::InvalidArgumentError(
+        "expected_head is given with a version; expected it with a branch, whose head it is"));
+  }
+  GetBase(std::get<Version>(target_.state));
+}
+
+void Transition::TakeTurn() {
+  turn_ = std::get<BranchName>(target_.state).value;
+  const absl::Status waits = target_.call.Check();
+  if (!waits.ok()) return End(waits);
+  context_.store->ReadBranch(*turn_, [self = shared_from_this()](absl::StatusOr<BranchRecord> branch) {
+    self->OnHead(std::move(branch));
+  });
+}
+
+void Transition::OnHead(absl::StatusOr<BranchRecord> branch) {
+  if (!branch.ok()) return End(branch.status());
+  if (target_.expected_head.has_value() && *target_.expected_head != branch->head) {
+    return End(HeadMoved(branch->name, *target_.expected_head, branch->head));
+  }
+  GetBase(branch->head);
+}
+
+void Transition::GetBase(Version version) {
+  context_.cache->Get(version, [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
+    self->OnBase(std::move(base));
+  });
+}
+
+void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
+  if (!base.ok()) return End(base.status());
+  base_ = *std::move(base);
+  absl::StatusOr<std::shared_ptr<const Model>> model =
+      context_.models->Find(base_->record().model, base_->record().revision);
+  if (!model.ok()) return End(model.status());
+  model_ = *std::move(model);
+  const absl::Status prepared = Prepare();
+  if (!prepared.ok()) return End(prepared);
+
+  const absl::Duration expected = ComputeTime();
+  if (expected > absl::ZeroDuration() && expected <= context_.inline_limit) return Run();
+  WorkerPool::Task run = [self = shared_from_this()] { self->Run(); };
+  if (!context_.pool->TrySchedule(run)) End(QueueFull("the workers' queue", context_.max_queued));
+}
+
+void Transition::Run() {
+  const absl::Status waits = target_.call.Check();
+  if (!waits.ok()) return End(waits);
+  absl::StatusOr<Written> written = Compute();
+  if (!written.ok()) return End(written.status());
+  if (!written->has_value()) return End(base_);
+  Commit(**std::move(written));
+}
+
+void Transition::Commit(std::vector<std::pair<int, Array>> written) {
+  SnapshotDraft draft;
+  draft.parent = base_;
+  draft.model = model_->name();
+  draft.revision = model_->revision();
+  draft.method = MethodName();
+  draft.labels = std::move(target_.labels);
+  draft.written = std::move(written);
+  draft.move_branch = turn_;
+  context_.writer->Write(
+      std::move(draft), target_.durability.value_or(context_.default_durability),
+      [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
+        if (!snapshot.ok()) return self->End(snapshot.status());
+        self->made_ = *std::move(snapshot);
+        self->LeaveTurn();  // The next step of the branch need not wait for this one's disk.
+      },
+      [self = shared_from_this()](absl::Status durable) {
+        if (!durable.ok()) return self->End(std::move(durable));
+        self->End(std::move(self->made_));
+      });
+}
+
+void Transition::LeaveTurn() {
+  if (!turn_.has_value()) return;
+  context_.queues->Leave(*turn_);
+  turn_.reset();
+}
+
+void Transition::End(absl::StatusOr<std::shared_ptr<const Snapshot>> result) {
+  LeaveTurn();
+  Finish(std::move(result));
+}
+
+}  // namespace stepwell

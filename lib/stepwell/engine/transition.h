@@ -1,0 +1,93 @@
+#ifndef STEPWELL_ENGINE_TRANSITION_H_
+#define STEPWELL_ENGINE_TRANSITION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "stepwell/base/worker_pool.h"
+#include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/requests.h"
+#include "stepwell/engine/snapshot_writer.h"
+#include "stepwell/model/repository.h"
+#include "stepwell/state/snapshot_cache.h"
+#include "stepwell/storage/store.h"
+
+namespace stepwell {
+
+// What a transition works with; all of it outlives every transition.
+struct TransitionContext {
+  Store* store;
+  ModelRepository* models;
+  SnapshotCache* cache;
+  SnapshotWriter* writer;
+  BranchQueues* queues;
+  WorkerPool* pool;
+  absl::Duration inline_limit;  // What takes longer runs on the pool.
+  size_t max_queued;            // Of the pool; for the message when it is full.
+  Durability default_durability;
+};
+
+// From one version of a state to the next: waits for its turn when the state is a branch's head, gets the snapshot,
+// computes what changes, commits it, and gives the turn on. Step and SetArrays say what changes.
+//
+// A transition keeps itself alive while something is under way, and moves between threads, on one at a time.
+class Transition : public std::enable_shared_from_this<Transition> {
+ public:
+  virtual ~Transition() = default;
+
+  // Takes the first step; the last one calls Finish.
+  void Start();
+
+ protected:
+  // How the state is chosen and the result is stored.
+  struct Target {
+    StateRef state;
+    std::optional<Version> expected_head;
+    Labels labels;
+    std::optional<Durability> durability;
+    CallContext call;
+  };
+
+  // The arrays that are new, by position; nothing when no version is to be minted.
+  using Written = std::optional<std::vector<std::pair<int, Array>>>;
+
+  Transition(const TransitionContext& context, Target target) : context_(context), target_(std::move(target)) {}
+
+  // Checks the request against the model of base(). Nothing has been computed yet.
+  virtual absl::Status Prepare() = 0;
+  // What Compute will take, or zero when that is not known.
+  virtual absl::Duration ComputeTime() const = 0;
+  virtual absl::StatusOr<Written> Compute() = 0;
+  // Of the snapshot that this makes; empty when no method wrote it.
+  virtual std::string MethodName() const = 0;
+  // Called once: with the new snapshot, with base() when none was minted, or with the error.
+  virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
+
+  const Snapshot& base() const { return *base_; }
+  const Model& model() const { return *model_; }
+
+ private:
+  void TakeTurn();
+  void OnHead(absl::StatusOr<BranchRecord> branch);
+  void GetBase(Version version);
+  void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
+  void Run();
+  void Commit(std::vector<std::pair<int, Array>> written);
+  void LeaveTurn();
+  void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
+
+  const TransitionContext& context_;
+  Target target_;
+  std::optional<std::string> turn_;  // The branch whose turn this has.
+  std::shared_ptr<const Snapshot> base_;
+  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Snapshot> made_;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_ENGINE_TRANSITION_H_

@@ -1,0 +1,96 @@
+#ifndef STEPWELL_MODEL_ONNX_ONNX_METHOD_H_
+#define STEPWELL_MODEL_ONNX_ONNX_METHOD_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "stepwell/model/binding.h"
+#include "stepwell/model/model.h"
+#include "stepwell/model/onnx/onnx_graph.h"
+
+namespace stepwell::onnx {
+
+// A method that is a graph run by ONNX Runtime. Thread-safe.
+class OnnxMethod final : public Method {
+ public:
+  // `bound` was bound to `graph` and `spec` without an issue. INTERNAL: ONNX Runtime failed.
+  static absl::StatusOr<std::unique_ptr<const Method>> Make(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound,
+                                                            const StateSpec& spec);
+
+  // Beside what Method says: FAILED_PRECONDITION (STATE_SPEC_MISMATCH) when the graph gives an index an array that
+  // does not fit the spec, RESOURCE_EXHAUSTED when there is no memory for an output.
+  absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs, absl::Span<const Array> state) const override;
+
+  absl::Duration typical_run_time() const override;
+
+ private:
+  // A graph input and where its array comes from.
+  struct Input {
+    std::string name;
+    BoundMethod::Feed feed;
+    ONNXTensorElementDataType element;
+  };
+
+  // A graph output.
+  struct Output {
+    std::string name;
+    DType dtype;
+    ONNXTensorElementDataType element;
+    std::optional<Shape> shape;  // When it is the same in every run.
+  };
+
+  // A write, and what its array must be where the graph does not tell.
+  struct Write {
+    int slot;
+    std::optional<TensorSpec> check;
+  };
+
+  // What one run at a time uses.
+  struct Context {
+    OrtIoBindingPtr binding;
+    uint32_t run_count = 0;
+  };
+
+  OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound, const StateSpec& spec,
+             OrtMemoryInfoPtr cpu_memory, OrtRunOptionsPtr run_options);
+
+  absl::StatusOr<std::unique_ptr<Context>> TakeContext() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(std::unique_ptr<Context> context) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Status BindInputs(OrtIoBinding* binding, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
+  absl::Status RunBound(Context& context) const;
+  absl::Status AdoptDynamicOutputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
+                                   absl::Span<const Array> state, ArrayVector& made) const;
+  absl::StatusOr<Array> Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
+                              absl::Span<const Array> state) const;
+  bool IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
+  absl::StatusOr<MethodResult> Distribute(ArrayVector made) const;
+  absl::Status Failed(const absl::Status& status) const;
+
+  // Constant after construction.
+  const std::shared_ptr<const OnnxGraph> graph_;
+  const OrtApi& ort_;
+  const OrtMemoryInfoPtr cpu_memory_;
+  const OrtRunOptionsPtr run_options_;
+  std::vector<Input> graph_inputs_;
+  std::vector<Output> graph_outputs_;
+  std::vector<int> output_slots_;
+  std::vector<Write> state_writes_;
+  bool has_dynamic_outputs_ = false;
+
+  mutable std::atomic<int64_t> mean_run_nanoseconds_ = 0;  // 0: no run was measured yet.
+
+  mutable absl::Mutex mutex_;
+  // As many as ran at once; the last one given back is taken first, as its memory is warm.
+  mutable std::vector<std::unique_ptr<Context>> idle_contexts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace stepwell::onnx
+
+#endif  // STEPWELL_MODEL_ONNX_ONNX_METHOD_H_

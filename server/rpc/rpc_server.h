@@ -1,0 +1,74 @@
+#ifndef STEPWELL_SERVER_RPC_RPC_SERVER_H_
+#define STEPWELL_SERVER_RPC_RPC_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "server/rpc/call.h"
+
+namespace stepwell::server {
+
+struct RpcServerOptions {
+  std::vector<std::string> listen;         // "HOST:PORT" (port 0: any free one) or "unix:PATH"; at least one.
+  int64_t max_message_bytes = 64 << 20;    // A larger request is refused by gRPC: RESOURCE_EXHAUSTED.
+};
+
+// A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must never
+// block. Beside it stand gRPC's own health and reflection services. Made, given its methods, started and stopped by one
+// thread; what calls use is thread-safe.
+class RpcServer {
+ public:
+  explicit RpcServer(RpcServerOptions options);
+  ~RpcServer();  // Must be stopped, if it was started.
+
+  // A generated service, whose asynchronous methods are then added; those that are not answer UNIMPLEMENTED.
+  void AddService(grpc::Service* service) { services_.push_back(service); }
+  void AddMethod(UnaryCall::Method method);
+  void AddMethod(ServerStreamCall::Method method);
+
+  // Listens and serves. UNAVAILABLE: an address cannot be listened on.
+  absl::Status Start();
+
+  // Where it listens, with real ports. Constant after Start.
+  const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // Tells health checkers whether to send traffic here.
+  void SetServing(bool serving);
+
+  // Refuses new calls (UNAVAILABLE), lets running ones finish until `deadline`, then cancels them. False when one of
+  // them still runs a little after that: then this object must not be destroyed, and the process should end.
+  bool Stop(absl::Time deadline);
+
+  // For Call.
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  void CallStarted() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallEnded() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Serve();
+  bool NoneActive() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return active_calls_ == 0; }
+
+  const RpcServerOptions options_;
+  std::vector<grpc::Service*> services_;
+  std::vector<std::unique_ptr<const UnaryCall::Method>> unary_methods_;
+  std::vector<std::unique_ptr<const ServerStreamCall::Method>> stream_methods_;
+  std::vector<std::string> addresses_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  std::thread thread_;
+
+  absl::Mutex mutex_;
+  int64_t active_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace stepwell::server
+
+#endif  // STEPWELL_SERVER_RPC_RPC_SERVER_H_
