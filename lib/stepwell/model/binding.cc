@@ -2,21 +2,21 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
 namespace stepwell {
 namespace {
 
-constexpr std::string_view kNext = ".next";
+constexpr absl::string_view kNext = ".next";
 
-std::optional<size_t> FindTensor(const std::vector<TensorSpec>& tensors, std::string_view name) {
+std::optional<size_t> FindTensor(const std::vector<TensorSpec>& tensors, absl::string_view name) {
   const auto found = std::ranges::find(tensors, name, &TensorSpec::name);
   if (found == tensors.end()) return std::nullopt;
   return static_cast<size_t>(found - tensors.begin());
@@ -128,7 +128,7 @@ class Binder {
   }
 
  private:
-  std::optional<int> FindIndex(std::string_view verb, const std::string& index) {
+  std::optional<int> FindIndex(absl::string_view verb, const std::string& index) {
     if (const std::optional<int> position = spec_.Find(index)) return position;
     if (without_type_.contains(index)) return std::nullopt;  // Told already.
     issues_.Add(place_, verb, " \"", absl::CHexEscape(index), "\", which is not in the state spec; expected ",
@@ -160,7 +160,7 @@ BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
       if (spec.Find(input.name)) binder.AddRead(input.name, input.name);
     }
     for (const TensorSpec& output : graph.outputs) {
-      std::string_view index = output.name;
+      absl::string_view index = output.name;
       if (absl::ConsumeSuffix(&index, kNext) && spec.Find(index)) {
         binder.AddWrite(std::string(index), output.name);
       }

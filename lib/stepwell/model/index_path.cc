@@ -4,6 +4,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // Reads one path from the front of what is left; each Take returns what it expected there, or nullptr.
 class PathReader {
  public:
-  explicit PathReader(std::string_view path) : path_(path) {}
+  explicit PathReader(absl::string_view path) : path_(path) {}
 
   bool at_end() const { return at_ == path_.size(); }
   size_t offset() const { return at_; }
@@ -66,13 +67,13 @@ class PathReader {
     return at_ == start ? "a printable character other than a quote or backslash" : nullptr;
   }
 
-  const std::string_view path_;
+  const absl::string_view path_;
   size_t at_ = 0;
 };
 
 }  // namespace
 
-absl::Status CheckIndexPath(std::string_view path) {
+absl::Status CheckIndexPath(absl::string_view path) {
   if (path.size() > kMaxIndexLength) {
     return absl::InvalidArgumentError(absl::StrCat("index \"", absl::CHexEscape(path.substr(0, 32)), "…\" has ",
                                                    path.size(), " bytes; expected at most ", kMaxIndexLength));
@@ -86,7 +87,7 @@ absl::Status CheckIndexPath(std::string_view path) {
                                                  reader.offset()));
 }
 
-bool IsAtOrBelow(std::string_view index, std::string_view path) {
+bool IsAtOrBelow(absl::string_view index, absl::string_view path) {
   if (path.empty()) return true;
   if (!absl::StartsWith(index, path)) return false;
   return index.size() == path.size() || index[path.size()] == '.' || index[path.size()] == '[';

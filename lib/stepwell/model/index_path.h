@@ -2,9 +2,9 @@
 #define STEPWELL_MODEL_INDEX_PATH_H_
 
 #include <cstddef>
-#include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 
@@ -23,11 +23,11 @@ inline constexpr size_t kMaxIndexLength = 512;
 //
 // INVALID_ARGUMENT, quoting `path` and telling the offset of what is wrong, unless `path` is such a path of at most
 // kMaxIndexLength bytes.
-absl::Status CheckIndexPath(std::string_view path);
+absl::Status CheckIndexPath(absl::string_view path);
 
 // Whether `index` is `path` itself or lies below it: "layers[0].norm" lies below "layers[0]" and "layers", but not
 // below "layer" or "layers[0].no". Everything lies below "".
-bool IsAtOrBelow(std::string_view index, std::string_view path);
+bool IsAtOrBelow(absl::string_view index, absl::string_view path);
 
 }  // namespace stepwell
 

@@ -2,11 +2,11 @@
 #define STEPWELL_MODEL_ISSUES_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 
@@ -16,7 +16,7 @@ class Issues {
  public:
   // Adds the line "where: parts…".
   template <typename... Parts>
-  void Add(std::string_view where, const Parts&... parts) {
+  void Add(absl::string_view where, const Parts&... parts) {
     lines_.push_back(absl::StrCat(where, ": ", parts...));
   }
 
@@ -24,7 +24,7 @@ class Issues {
   const std::vector<std::string>& lines() const { return lines_; }
 
   // OK when nothing is wrong, else FAILED_PRECONDITION (reason MODEL_INVALID) with every line.
-  absl::Status ToStatus(std::string_view model) const;
+  absl::Status ToStatus(absl::string_view model) const;
 
  private:
   std::vector<std::string> lines_;

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/model/binding.h"
 #include "stepwell/model/issues.h"
 #include "stepwell/model/model_config.h"
@@ -20,7 +21,7 @@ namespace stepwell {
 namespace {
 
 // Whether `name` may name a method: a letter or "_", then letters, digits, "_", "-" and ".".
-bool IsMethodName(std::string_view name) {
+bool IsMethodName(absl::string_view name) {
   return CheckModelName(name).ok() && !absl::ascii_isdigit(static_cast<unsigned char>(name[0]));
 }
 
@@ -44,9 +45,9 @@ std::optional<ConfigText> ReadConfig(const Package& package, Issues& issues) {
 // Makes the parts of one model. Thread-compatible.
 class Loader {
  public:
-  Loader(const Package& package, std::string_view name, const LoadOptions& options)
+  Loader(const Package& package, absl::string_view name, const LoadOptions& options)
       : package_(package), options_(options) {
-    parts_.name = name;
+    parts_.name = std::string(name);
     parts_.revision = options.revision;
     parts_.digest = options.digest;
   }
@@ -127,7 +128,7 @@ class Loader {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const Package& package, std::string_view name,
+absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const Package& package, absl::string_view name,
                                                        const LoadOptions& options) try {
   return Loader(package, name, options).Load();
 } catch (const std::bad_alloc&) {

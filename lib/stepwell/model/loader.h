@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/model/model.h"
 #include "stepwell/model/package.h"
 
@@ -21,7 +21,7 @@ struct LoadOptions {
 
 // Makes the model `name` from its package. FAILED_PRECONDITION (MODEL_INVALID): the package is wrong; the message has
 // a line for everything that is. RESOURCE_EXHAUSTED: there is no memory for it.
-absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const Package& package, std::string_view name,
+absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const Package& package, absl::string_view name,
                                                        const LoadOptions& options = {});
 
 }  // namespace stepwell

@@ -5,11 +5,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/base/error_info.h"
 
 namespace stepwell {
 
-absl::StatusOr<const Method*> Model::FindMethod(std::string_view name) const {
+absl::StatusOr<const Method*> Model::FindMethod(absl::string_view name) const {
   for (const auto& method : parts_.methods) {
     if (method->name() == name) return method.get();
   }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 namespace {
@@ -14,7 +15,7 @@ using google::protobuf::TextFormat;
 // Turns the text parser's errors into issues.
 class IssueCollector final : public google::protobuf::io::ErrorCollector {
  public:
-  IssueCollector(std::string_view file, Issues& issues) : file_(file), issues_(issues) {}
+  IssueCollector(absl::string_view file, Issues& issues) : file_(file), issues_(issues) {}
 
   // Lines and columns count from 0 here and from 1 in messages; line -1 is the whole text.
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
@@ -26,7 +27,7 @@ class IssueCollector final : public google::protobuf::io::ErrorCollector {
   }
 
  private:
-  const std::string_view file_;
+  const absl::string_view file_;
   Issues& issues_;
 };
 
@@ -49,9 +50,9 @@ std::string ConfigText::MethodPlace(int i) const {
                       absl::CHexEscape(config.method(i).name()), "\"");
 }
 
-std::optional<ConfigText> ParseModelConfig(std::string_view text, std::string_view file, Issues& issues) {
+std::optional<ConfigText> ParseModelConfig(absl::string_view text, absl::string_view file, Issues& issues) {
   ConfigText parsed;
-  parsed.file = file;
+  parsed.file = std::string(file);
   IssueCollector collector(file, issues);
   TextFormat::ParseInfoTree tree;
   TextFormat::Parser parser;

@@ -3,10 +3,10 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/model/issues.h"
 #include "stepwell/model/package.h"
 #include "stepwell/model/state_spec.h"
@@ -28,7 +28,7 @@ struct ConfigText {
 };
 
 // Parses `text`. Adds an issue with line and column, and returns nothing, when `text` is no text of the schema.
-std::optional<ConfigText> ParseModelConfig(std::string_view text, std::string_view file, Issues& issues);
+std::optional<ConfigText> ParseModelConfig(absl::string_view text, absl::string_view file, Issues& issues);
 
 // The state arrays of a config.
 struct StateArrays {

@@ -12,7 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 namespace {
@@ -35,7 +35,7 @@ absl::Status ReadPieces(const fs::path& path, Use use) {
   std::vector<char> piece(size_t{1} << 18);
   while (file) {
     file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    use(std::string_view(piece.data(), static_cast<size_t>(file.gcount())));
+    use(absl::string_view(piece.data(), static_cast<size_t>(file.gcount())));
   }
   if (file.eof()) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("\"", path.string(), "\" cannot be read"));
@@ -47,7 +47,7 @@ class Sha256 {
     EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
   }
 
-  void Add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  void Add(absl::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
 
   std::string Finish() {
     std::string digest(EVP_MAX_MD_SIZE, '\0');
@@ -104,25 +104,24 @@ absl::Status Package::ListFolder() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<fs::path> Package::Find(std::string_view file) const {
-  const bool leaves = std::ranges::any_of(absl::StrSplit(file, '/'),
-                                          [](std::string_view part) { return part == ".."; });
-  if (file.empty() || file.front() == '/' || leaves) {
+absl::StatusOr<fs::path> Package::Find(absl::string_view file) const {
+  const fs::path path(std::string{file});
+  if (path.empty() || path.is_absolute() || std::ranges::find(path, "..") != path.end()) {
     return absl::InvalidArgumentError(absl::StrCat("path \"", absl::CHexEscape(file),
                                                    "\" leaves the package; expected a path inside of it"));
   }
-  const std::string normal = fs::path(file).lexically_normal().generic_string();
+  const std::string normal = path.lexically_normal().generic_string();
   if (!std::ranges::binary_search(files_, normal)) {
     return absl::NotFoundError(absl::StrCat("file \"", absl::CHexEscape(file), "\" is not in the package"));
   }
   return folder_ / normal;
 }
 
-absl::StatusOr<std::string> Package::Read(std::string_view file) const {
+absl::StatusOr<std::string> Package::Read(absl::string_view file) const {
   const absl::StatusOr<fs::path> path = Find(file);
   if (!path.ok()) return path.status();
   std::string content;
-  absl::Status status = ReadPieces(*path, [&content](std::string_view piece) { content.append(piece); });
+  absl::Status status = ReadPieces(*path, [&content](absl::string_view piece) { absl::StrAppend(&content, piece); });
   if (!status.ok()) return status;
   return content;
 }
@@ -132,7 +131,7 @@ absl::StatusOr<std::string> Package::Digest() const {
   for (const std::string& file : files_) {
     Sha256 one;
     uint64_t size = 0;
-    absl::Status status = ReadPieces(folder_ / file, [&](std::string_view piece) {
+    absl::Status status = ReadPieces(folder_ / file, [&](absl::string_view piece) {
       one.Add(piece);
       size += piece.size();
     });
@@ -142,7 +141,7 @@ absl::StatusOr<std::string> Package::Digest() const {
   return absl::StrCat("sha256:", absl::BytesToHexString(all.Finish()));
 }
 
-absl::Status CheckModelName(std::string_view name) {
+absl::Status CheckModelName(absl::string_view name) {
   const auto allowed = [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
   };

@@ -3,10 +3,10 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
 
@@ -15,7 +15,7 @@ namespace stepwell {
 // models map them. Thread-safe.
 class Package {
  public:
-  static constexpr std::string_view kTextFile = "model.textproto";
+  static constexpr char kTextFile[] = "model.textproto";
 
   // Lists the package at `path`: every regular file of the folder and its subfolders, save those below a name that
   // begins with ".", and symbolic links that lead to such files inside the folder; or the one file.
@@ -34,10 +34,10 @@ class Package {
 
   // Where `file` is. INVALID_ARGUMENT: `file` is no relative path or leaves the package. NOT_FOUND: the package has no
   // such file.
-  absl::StatusOr<std::filesystem::path> Find(std::string_view file) const;
+  absl::StatusOr<std::filesystem::path> Find(absl::string_view file) const;
 
   // The content of `file`. Errors as Find; INTERNAL when it cannot be read.
-  absl::StatusOr<std::string> Read(std::string_view file) const;
+  absl::StatusOr<std::string> Read(absl::string_view file) const;
 
   // "sha256:" and, in hexadecimal, the SHA-256 of all files' names, sizes and SHA-256, in the order of files(): two
   // packages have the same digest when they have the same files. INTERNAL when a file cannot be read.
@@ -55,7 +55,7 @@ class Package {
 
 // INVALID_ARGUMENT, saying what is expected, unless `name` may name a model: ASCII letters, digits, "_", "-" and ".",
 // not beginning with "." or "-", at most 128 bytes. Such a name is a file name and reaches nothing but itself.
-absl::Status CheckModelName(std::string_view name);
+absl::Status CheckModelName(absl::string_view name);
 
 }  // namespace stepwell
 

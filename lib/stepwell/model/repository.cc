@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/loader.h"
 #include "stepwell/model/package.h"
@@ -15,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kLoneEnding = ".onnx";
+constexpr char kLoneEnding[] = ".onnx";
 
-absl::Status ModelNotFound(std::string_view name, std::string_view what) {
+absl::Status ModelNotFound(absl::string_view name, absl::string_view what) {
   const std::string shown = absl::CHexEscape(name.substr(0, 128));
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("model \"", shown, "\" ", what)), "MODEL_NOT_FOUND",
                        {{"model", shown}});
@@ -50,13 +51,13 @@ absl::Status ModelRepository::LoadAll() {
   return absl::InternalError(absl::StrCat("model repository \"", options_.root.string(), "\": ", error.message()));
 }
 
-bool ModelRepository::HasPackage(std::string_view name) const {
+bool ModelRepository::HasPackage(absl::string_view name) const {
   std::error_code error;
-  return fs::is_directory(options_.root / name, error) ||
+  return fs::is_directory(options_.root / std::string(name), error) ||
          fs::exists(options_.root / absl::StrCat(name, kLoneEnding), error);
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(std::string_view name) {
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_view name) {
   if (absl::Status status = CheckModelName(name); !status.ok()) return status;
   if (!HasPackage(name)) return ModelNotFound(name, "has no package in the repository");
 
@@ -83,9 +84,9 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(std::string_v
 }
 
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(
-    std::string_view name, const std::shared_ptr<const Model>& newest, int64_t revision) const {
+    absl::string_view name, const std::shared_ptr<const Model>& newest, int64_t revision) const {
   std::error_code error;
-  const fs::path folder = options_.root / name;
+  const fs::path folder = options_.root / std::string(name);
   const fs::path file = options_.root / absl::StrCat(name, kLoneEnding);
   const bool is_folder = fs::is_directory(folder, error);
   if (is_folder && fs::exists(file, error)) {
@@ -100,7 +101,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(
   return LoadModel(*package, name, {revision, options_.threads_per_session, *std::move(digest)});
 }
 
-absl::Status ModelRepository::Unload(std::string_view name) {
+absl::Status ModelRepository::Unload(absl::string_view name) {
   std::map<int64_t, std::shared_ptr<const Model>> dropped;  // Goes after the lock does: it may take a while.
   const absl::MutexLock lock(&mutex_);
   const auto found = entries_.find(name);
@@ -114,7 +115,7 @@ absl::Status ModelRepository::Unload(std::string_view name) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(std::string_view name) const {
+absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::string_view name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end() || !found->second.is_listed()) return ModelNotFound(name, "is not loaded");
   const Entry& entry = found->second;
@@ -138,14 +139,14 @@ ModelStatus ModelRepository::StatusOf(const std::string& name, const Entry& entr
   return status;
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(std::string_view name) const {
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const absl::StatusOr<const Entry*> entry = FindEntry(name);
   if (!entry.ok()) return entry.status();
   return (*entry)->newest();
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(std::string_view name, int64_t revision) const {
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name, int64_t revision) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const absl::StatusOr<const Entry*> entry = FindEntry(name);
   if (!entry.ok()) return entry.status();
@@ -155,7 +156,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(std::string_v
                                           (*entry)->newest()->revision()));
 }
 
-absl::StatusOr<ModelStatus> ModelRepository::Status(std::string_view name) const {
+absl::StatusOr<ModelStatus> ModelRepository::Status(absl::string_view name) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const auto found = entries_.find(name);
   if (found == entries_.end() || !found->second.is_listed()) return ModelNotFound(name, "is not known");

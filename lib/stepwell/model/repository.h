@@ -81,12 +81,12 @@ class ModelRepository {
   static bool IsIdle(Entry* entry) { return !entry->loading; }
   static ModelStatus StatusOf(const std::string& name, const Entry& entry);
 
-  bool HasPackage(std::string_view name) const;
+  bool HasPackage(absl::string_view name) const;
   // `newest` itself when the package's content is what it was made from.
-  absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(std::string_view name,
+  absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(absl::string_view name,
                                                            const std::shared_ptr<const Model>& newest,
                                                            int64_t revision) const;
-  absl::StatusOr<const Entry*> FindEntry(std::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<const Entry*> FindEntry(absl::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const RepositoryOptions options_;
 

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 
 namespace stepwell {
@@ -28,8 +29,8 @@ uint64_t LoadLength(const std::byte* bytes) {
   return length;
 }
 
-std::optional<DType> DTypeOfTag(std::string_view tag) {
-  constexpr std::pair<std::string_view, DType> kTags[] = {
+std::optional<DType> DTypeOfTag(absl::string_view tag) {
+  constexpr std::pair<absl::string_view, DType> kTags[] = {
       {"BOOL", DType::kBool},    {"I8", DType::kInt8},    {"U8", DType::kUInt8},     {"I16", DType::kInt16},
       {"U16", DType::kUInt16},   {"I32", DType::kInt32},  {"U32", DType::kUInt32},   {"I64", DType::kInt64},
       {"U64", DType::kUInt64},   {"F16", DType::kFloat16}, {"BF16", DType::kBFloat16}, {"F32", DType::kFloat32},
@@ -49,7 +50,7 @@ struct Entry {
   uint64_t end;
 };
 
-absl::Status Wrong(std::string_view name, std::string_view what) {
+absl::Status Wrong(absl::string_view name, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("tensor \"", name, "\": ", what));
 }
 
@@ -95,7 +96,7 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value) {
 }
 
 // Parses the header; nlohmann's parser keeps the last of several equal keys, so a filter finds them.
-absl::StatusOr<Json> ParseHeader(std::string_view text) {
+absl::StatusOr<Json> ParseHeader(absl::string_view text) {
   std::set<std::string> names;
   std::string repeated;
   const auto watch_names = [&](int depth, Json::parse_event_t event, Json& key) {
@@ -125,7 +126,7 @@ absl::StatusOr<Safetensors> ParseSafetensors(Buffer content) {
                                                    size - kLengthBytes, " bytes that follow"));
   }
   const char* text = reinterpret_cast<const char*>(content.data()) + kLengthBytes;
-  const absl::StatusOr<Json> header = ParseHeader(std::string_view(text, header_bytes));
+  const absl::StatusOr<Json> header = ParseHeader(absl::string_view(text, header_bytes));
   if (!header.ok()) return header.status();
 
   std::vector<Entry> entries;

@@ -3,10 +3,10 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 
 #include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/array/array.h"
 #include "stepwell/array/buffer.h"
 

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/model/index_path.h"
 #include "stepwell/model/model_config.h"
 #include "stepwell/model/safetensors.h"
@@ -63,7 +64,7 @@ std::optional<Array> MakeConstant(DType dtype, const Shape& shape, double value)
 std::string ListNames(const Safetensors& tensors) {
   if (tensors.empty()) return "none";
   constexpr size_t kMaxListed = 8;
-  std::vector<std::string_view> names;
+  std::vector<absl::string_view> names;
   for (const auto& [name, array] : tensors) {
     if (names.size() == kMaxListed) break;
     names.push_back(name);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/index_path.h"
 
@@ -23,14 +24,14 @@ bool Fits(const TensorSpec& spec, const Array& array) {
 }
 
 // How many bytes `a` and `b` share from the front.
-size_t CommonPrefix(std::string_view a, std::string_view b) {
+size_t CommonPrefix(absl::string_view a, absl::string_view b) {
   return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
 // "the model has a, b, c and 12 more": the indices that share most with the front of `index` come first.
-std::string NearestIndices(absl::Span<const StateArraySpec> arrays, std::string_view index) {
+std::string NearestIndices(absl::Span<const StateArraySpec> arrays, absl::string_view index) {
   if (arrays.empty()) return "the model has no state";
-  std::vector<std::pair<size_t, std::string_view>> ranked;
+  std::vector<std::pair<size_t, absl::string_view>> ranked;
   ranked.reserve(arrays.size());
   for (const StateArraySpec& array : arrays) {
     ranked.emplace_back(CommonPrefix(array.tensor.name, index), array.tensor.name);
@@ -44,7 +45,7 @@ std::string NearestIndices(absl::Span<const StateArraySpec> arrays, std::string_
   return absl::StrCat("the model has ", names, more);
 }
 
-absl::Status IndexNotFound(absl::Span<const StateArraySpec> arrays, std::string_view index) {
+absl::Status IndexNotFound(absl::Span<const StateArraySpec> arrays, absl::string_view index) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("index \"", index, "\" is not in the state spec; ",
                                                         NearestIndices(arrays, index))),
                        "INDEX_NOT_FOUND", {{"index", std::string(index)}});
@@ -57,7 +58,7 @@ Array MakeRngKey(uint64_t seed) {
 
 }  // namespace
 
-absl::Status TensorSpec::Check(std::string_view what, const Array& array) const {
+absl::Status TensorSpec::Check(absl::string_view what, const Array& array) const {
   if (Fits(*this, array)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(what, " is ", DTypeName(array.dtype()), " ",
                                                  array.shape().ToString(), "; expected ", ToString()));
@@ -81,13 +82,13 @@ StateSpec::StateSpec(std::vector<StateArraySpec> arrays) : arrays_(std::move(arr
   }
 }
 
-std::optional<int> StateSpec::Find(std::string_view index) const {
+std::optional<int> StateSpec::Find(absl::string_view index) const {
   const auto found = positions_.find(index);
   if (found == positions_.end()) return std::nullopt;
   return found->second;
 }
 
-absl::StatusOr<int> StateSpec::Position(std::string_view index) const {
+absl::StatusOr<int> StateSpec::Position(absl::string_view index) const {
   if (const std::optional<int> position = Find(index)) return *position;
   if (absl::Status status = CheckIndexPath(index); !status.ok()) return status;
   return IndexNotFound(arrays_, index);
@@ -99,7 +100,7 @@ absl::Status StateSpec::CheckPosition(int64_t position) const {
       absl::StrCat("state position ", position, " is out of range; expected 0 <= position < ", size()));
 }
 
-absl::StatusOr<std::vector<int>> StateSpec::Subtree(std::string_view path) const {
+absl::StatusOr<std::vector<int>> StateSpec::Subtree(absl::string_view path) const {
   std::vector<int> positions;
   for (int position = 0; position < size(); ++position) {
     if (IsAtOrBelow((*this)[position].tensor.name, path)) positions.push_back(position);

@@ -3,8 +3,8 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "absl/strings/string_view.h"
 #include "stepwell/model/issues.h"
 #include "stepwell/model/onnx/onnx_subset.pb.h"
 #include "stepwell/model/package.h"
