@@ -110,25 +110,29 @@ void Engine::GetArrays(GetArraysRequest request, Callback<GetArraysResult> done)
     cache_.Get(*version, [this, request = std::move(request), done = std::move(done)](
                              absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) mutable {
       if (!snapshot.ok()) return std::move(done)(snapshot.status());
-      ReadArrays(request, *std::move(snapshot), std::move(done));
+      ReadArrays(std::move(request), *std::move(snapshot), std::move(done));
     });
   });
 }
 
-void Engine::ReadArrays(const GetArraysRequest& request, std::shared_ptr<const Snapshot> snapshot,
+void Engine::ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
                         Callback<GetArraysResult> done) {
-  absl::StatusOr<std::shared_ptr<const Model>> model =
-      models_->Find(snapshot->record().model, snapshot->record().revision);
-  if (!model.ok()) return std::move(done)(model.status());
-  auto selectors = std::make_shared<const std::vector<ArraySelector>>(request.selectors);
-  absl::StatusOr<std::vector<Selected>> selected = Resolve((*model)->state_spec(), *selectors);
+  absl::StatusOr<std::shared_ptr<const StateSpec>> spec =
+      models_->FindStateSpec(snapshot->record().model, snapshot->record().revision);
+  if (!spec.ok()) return std::move(done)(spec.status());
+  auto selectors = std::make_shared<const std::vector<ArraySelector>>(std::move(request.selectors));
+  absl::StatusOr<std::vector<Selected>> selected = Resolve(**spec, *selectors);
   if (!selected.ok()) return std::move(done)(selected.status());
 
   const int64_t copied = MaxCopiedBytes(*selected, snapshot->arrays());
-  auto take = [model = *std::move(model), selectors, selected = *std::move(selected), snapshot = std::move(snapshot),
-               done = std::move(done)]() mutable {
-    absl::StatusOr<NamedArrays> arrays = Take(model->state_spec(), selected, snapshot->arrays());
+  auto take = [spec = *std::move(spec), selectors, selected = *std::move(selected), snapshot = std::move(snapshot),
+               limit = request.max_reply_bytes, done = std::move(done)]() mutable {
+    absl::StatusOr<NamedArrays> arrays = Take(*spec, selected, snapshot->arrays());
     if (!arrays.ok()) return std::move(done)(arrays.status());
+    const int64_t bytes = ByteCount(*arrays);
+    if (bytes > limit) {
+      return std::move(done)(ReplyTooLarge(bytes, limit, "read them with ReadArrays, or in slices"));
+    }
     GetArraysResult result{std::move(snapshot), *std::move(arrays), {}};
     for (const Selected& one : selected) result.positions.push_back(one.position);
     std::move(done)(std::move(result));

@@ -48,15 +48,17 @@ class Engine {
   // the branch.
   void MakeState(MakeStateRequest request, Callback<MakeStateResult> done);
 
-  // Runs a method on a state. NOT_FOUND: version, branch, model, method, index. INVALID_ARGUMENT: inputs that do not
-  // fit the method. ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full. INTERNAL:
-  // the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
+  // Runs a method of the model's newest revision on a state. NOT_FOUND: version, branch, model, method, index.
+  // INVALID_ARGUMENT: inputs that do not fit the method. FAILED_PRECONDITION: the state does not fit that revision.
+  // ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full, or more than
+  // max_reply_bytes. INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
   // A new version with some arrays replaced. Errors as Step.
   void SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done);
 
-  // Arrays or parts of them. NOT_FOUND: version, branch, model, index. OUT_OF_RANGE: a position or slice past the end.
+  // Arrays or parts of them, also of a model that is unloaded. NOT_FOUND: version, branch, index. OUT_OF_RANGE: a
+  // position or slice past the end. RESOURCE_EXHAUSTED: more than max_reply_bytes.
   void GetArrays(GetArraysRequest request, Callback<GetArraysResult> done);
 
   // What is known of a snapshot but for its arrays. NOT_FOUND: version, branch.
@@ -72,7 +74,7 @@ class Engine {
  private:
   // The version that `state` stands for now.
   void ResolveVersion(const StateRef& state, Callback<Version> done);
-  void ReadArrays(const GetArraysRequest& request, std::shared_ptr<const Snapshot> snapshot,
+  void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
                   Callback<GetArraysResult> done);
 
   const EngineOptions options_;

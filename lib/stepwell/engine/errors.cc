@@ -26,7 +26,21 @@ std::string List(absl::Span<const TensorSpec> specs) {
 absl::Status QueueFull(absl::string_view queue, size_t limit) {
   return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(queue, " is full: ", limit,
                                                                  " calls wait already; try again when some are done")),
-                       "QUEUE_FULL");
+                       "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
+}
+
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index, absl::string_view why) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("a state that revision ", made_by, " of model \"", model.name(),
+                                                 "\" made does not fit revision ", model.revision(), ": ", why)),
+      "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", std::string(index)}});
+}
+
+absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice) {
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("the reply would hold ", bytes,
+                                                                 " bytes of arrays; expected at most ", limit, "; ",
+                                                                 advice)),
+                       "REPLY_TOO_LARGE", {{"bytes", absl::StrCat(bytes)}, {"limit", absl::StrCat(limit)}});
 }
 
 absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs) {

@@ -6,12 +6,20 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "stepwell/model/model.h"
 #include "stepwell/model/state_spec.h"
 
 namespace stepwell {
 
 // RESOURCE_EXHAUSTED, reason QUEUE_FULL: `queue` ("the queue of branch \"live\"") holds `limit` calls already.
 absl::Status QueueFull(absl::string_view queue, size_t limit);
+
+// FAILED_PRECONDITION, reason STATE_SPEC_MISMATCH: a state that revision `made_by` of `model` made does not fit the state
+// spec of revision `model.revision()`; `why` names what differs at `index`.
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index, absl::string_view why);
+
+// RESOURCE_EXHAUSTED, reason REPLY_TOO_LARGE, with metadata bytes and limit; `advice` says what to do instead.
+absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice);
 
 // INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
 absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs);

@@ -2,6 +2,7 @@
 #define STEPWELL_ENGINE_REQUESTS_H_
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ namespace stepwell {
 
 // Arrays by name: a method's inputs and outputs, or state arrays under their index.
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
+
+// No limit on the arrays of a reply.
+inline constexpr int64_t kAnyByteCount = std::numeric_limits<int64_t>::max();
 
 // A state to read or step: a version, or whatever version is the head of a branch.
 struct BranchName {
@@ -68,6 +72,7 @@ struct StepRequest {
   NamedArrays inputs;
   std::vector<std::string> output_names;  // Outputs to return; empty: all.
   std::vector<ArraySelector> fetch;       // State arrays after the step to return with it.
+  int64_t max_reply_bytes = kAnyByteCount;  // Of outputs and fetched arrays; with more, the step does not happen.
   bool keep = true;                       // False: compute, and mint nothing.
   std::optional<Version> expected_head;   // Of the branch; only with a BranchName.
   Labels labels;                          // Of the new snapshot.
@@ -93,6 +98,7 @@ struct SetArraysRequest {
 struct GetArraysRequest {
   StateRef state = Version(0);
   std::vector<ArraySelector> selectors;  // Empty: every array, whole.
+  int64_t max_reply_bytes = kAnyByteCount;
   CallContext call;
 };
 

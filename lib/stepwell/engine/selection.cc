@@ -58,6 +58,12 @@ absl::StatusOr<NamedArrays> Take(const StateSpec& spec, absl::Span<const Selecte
   return taken;
 }
 
+int64_t ByteCount(const NamedArrays& arrays) {
+  int64_t bytes = 0;
+  for (const auto& [name, array] : arrays) bytes += array.byte_count();
+  return bytes;
+}
+
 int64_t MaxCopiedBytes(absl::Span<const Selected> selected, absl::Span<const Array> arrays) {
   int64_t bytes = 0;
   for (const auto& [position, slices] : selected) {

@@ -27,6 +27,9 @@ absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec, absl::Span<
 absl::StatusOr<NamedArrays> Take(const StateSpec& spec, absl::Span<const Selected> selected,
                                  absl::Span<const Array> arrays);
 
+// Bytes of all of `arrays`.
+int64_t ByteCount(const NamedArrays& arrays);
+
 // Bytes that Take would have to copy at most: those of the arrays with slices.
 int64_t MaxCopiedBytes(absl::Span<const Selected> selected, absl::Span<const Array> arrays);
 

@@ -26,6 +26,7 @@ Step::Step(const TransitionContext& context, StepRequest request, Callback done)
       given_(std::move(request.inputs)),
       output_names_(std::move(request.output_names)),
       fetch_(std::move(request.fetch)),
+      max_reply_bytes_(request.max_reply_bytes),
       keep_(request.keep),
       done_(std::move(done)) {}
 
@@ -83,6 +84,10 @@ absl::StatusOr<Transition::Written> Step::Compute() {
   if (!fetched_.empty()) {
     const absl::Status fetched = Fetch(*computed);
     if (!fetched.ok()) return fetched;
+  }
+  const int64_t bytes = ByteCount(result_.outputs) + ByteCount(result_.fetched);
+  if (bytes > max_reply_bytes_) {
+    return ReplyTooLarge(bytes, max_reply_bytes_, "name fewer outputs, and read the arrays with ReadArrays");
   }
   if (!keep_ || method_->is_pure()) return Written();
   Written written(std::in_place);

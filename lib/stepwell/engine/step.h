@@ -31,6 +31,7 @@ class Step final : public Transition {
   NamedArrays given_;
   const std::vector<std::string> output_names_;
   const std::vector<ArraySelector> fetch_;
+  const int64_t max_reply_bytes_;
   const bool keep_;
   Callback done_;
 

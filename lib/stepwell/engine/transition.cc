@@ -1,6 +1,9 @@
 #include "stepwell/engine/transition.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/storage/errors.h"
 
@@ -46,10 +49,8 @@ void Transition::GetBase(Version version) {
 void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   if (!base.ok()) return End(base.status());
   base_ = *std::move(base);
-  absl::StatusOr<std::shared_ptr<const Model>> model =
-      context_.models->Find(base_->record().model, base_->record().revision);
-  if (!model.ok()) return End(model.status());
-  model_ = *std::move(model);
+  const absl::Status found = FindModel();
+  if (!found.ok()) return End(found);
   const absl::Status prepared = Prepare();
   if (!prepared.ok()) return End(prepared);
 
@@ -57,6 +58,31 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   if (expected > absl::ZeroDuration() && expected <= context_.inline_limit) return Run();
   WorkerPool::Task run = [self = shared_from_this()] { self->Run(); };
   if (!context_.pool->TrySchedule(run)) End(QueueFull("the workers' queue", context_.max_queued));
+}
+
+// The newest revision of the model steps every snapshot that fits it, whichever revision made that.
+absl::Status Transition::FindModel() {
+  const SnapshotRecord& record = base_->record();
+  absl::StatusOr<std::shared_ptr<const Model>> model = context_.models->Find(record.model);
+  if (!model.ok()) return model.status();
+  model_ = *std::move(model);
+  if (model_->revision() == record.revision) return absl::OkStatus();
+
+  const absl::StatusOr<std::shared_ptr<const StateSpec>> made_with =
+      context_.models->FindStateSpec(record.model, record.revision);
+  if (!made_with.ok()) return made_with.status();
+  const StateSpec& spec = model_->state_spec();
+  for (int i = 0; i < std::max(spec.size(), (*made_with)->size()); ++i) {
+    const std::string had = i < (*made_with)->size() ? (**made_with)[i].tensor.name : "";
+    const std::string has = i < spec.size() ? spec[i].tensor.name : "";
+    if (had != has) {
+      return StateSpecMismatch(*model_, record.revision, had.empty() ? has : had,
+                               absl::StrCat("at position ", i, " it has index \"", had, "\"; expected \"", has, "\""));
+    }
+    const absl::Status fits = spec[i].tensor.Check("index", base_->arrays()[static_cast<size_t>(i)]);
+    if (!fits.ok()) return StateSpecMismatch(*model_, record.revision, has, fits.message());
+  }
+  return absl::OkStatus();
 }
 
 void Transition::Run() {

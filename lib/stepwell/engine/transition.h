@@ -74,6 +74,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   void TakeTurn();
   void OnHead(absl::StatusOr<BranchRecord> branch);
   void GetBase(Version version);
+  absl::Status FindModel();
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
   void Run();
   void Commit(std::vector<std::pair<int, Array>> written);

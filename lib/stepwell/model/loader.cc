@@ -68,7 +68,7 @@ class Loader {
     if (config.method().empty()) issues_.Add(text.file, "the model has no method; expected at least one");
     parts_.description = config.description();
     StateArrays made = MakeStateArrays(text, package_, issues_);
-    parts_.state_spec = StateSpec(std::move(made.arrays));
+    parts_.state_spec = std::make_shared<const StateSpec>(std::move(made.arrays));
     absl::flat_hash_set<std::string> names;
     for (int i = 0; i < config.method_size(); ++i) {
       const std::string place = text.MethodPlace(i);
@@ -87,10 +87,10 @@ class Loader {
     if (!file.has_value()) return;
     const std::shared_ptr<const onnx::OnnxGraph> graph = FindGraph(*file);
     if (graph == nullptr) return;
-    BoundMethod bound = BindMethod(text, i, parts_.state_spec, without_type, *file, graph->info(), issues_);
+    BoundMethod bound = BindMethod(text, i, *parts_.state_spec, without_type, *file, graph->info(), issues_);
     if (!issues_.empty()) return;
     absl::StatusOr<std::unique_ptr<const Method>> method =
-        onnx::OnnxMethod::Make(graph, std::move(bound), parts_.state_spec);
+        onnx::OnnxMethod::Make(graph, std::move(bound), *parts_.state_spec);
     if (method.ok()) {
       parts_.methods.push_back(*std::move(method));
     } else {

@@ -62,29 +62,30 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_
   if (!HasPackage(name)) return ModelNotFound(name, "has no package in the repository");
 
   Entry* entry = nullptr;
-  std::shared_ptr<const Model> newest;
-  int64_t revision = 0;
+  Known known;
   {
     const absl::MutexLock lock(&mutex_);
     entry = &entries_[std::string(name)];
     mutex_.Await(absl::Condition(IsIdle, entry));
     entry->loading = true;
-    newest = entry->newest();
-    revision = entry->last_revision + 1;
+    known = {entry->newest(), entry->last_revision, entry->last_digest};
   }
-  absl::StatusOr<std::shared_ptr<const Model>> loaded = LoadPackage(name, newest, revision);
+  absl::StatusOr<std::shared_ptr<const Model>> loaded = LoadPackage(name, known);
   const absl::MutexLock lock(&mutex_);
   entry->loading = false;
   entry->error = loaded.status();
-  if (loaded.ok() && *loaded != newest) {
-    entry->models.emplace(revision, *loaded);
-    entry->last_revision = revision;
+  if (loaded.ok() && *loaded != known.newest) {
+    const Model& model = **loaded;
+    entry->models.emplace(model.revision(), *loaded);
+    entry->state_specs.emplace(model.revision(), model.shared_state_spec());
+    entry->last_revision = model.revision();
+    entry->last_digest = model.digest();
   }
   return loaded;
 }
 
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(
-    absl::string_view name, const std::shared_ptr<const Model>& newest, int64_t revision) const {
+    absl::string_view name, const Known& known) const {
   std::error_code error;
   const fs::path folder = options_.root / std::string(name);
   const fs::path file = options_.root / absl::StrCat(name, kLoneEnding);
@@ -97,7 +98,9 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(
   if (!package.ok()) return package.status();
   absl::StatusOr<std::string> digest = package->Digest();
   if (!digest.ok()) return digest.status();
-  if (newest != nullptr && newest->digest() == *digest) return newest;
+  const bool same = *digest == known.last_digest;
+  if (same && known.newest != nullptr) return known.newest;
+  const int64_t revision = known.last_revision + (same ? 0 : 1);
   return LoadModel(*package, name, {revision, options_.threads_per_session, *std::move(digest)});
 }
 
@@ -154,6 +157,16 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
   if (found != (*entry)->models.end()) return found->second;
   return ModelNotFound(name, absl::StrCat("has no revision ", revision, " loaded; the newest is ",
                                           (*entry)->newest()->revision()));
+}
+
+absl::StatusOr<std::shared_ptr<const StateSpec>> ModelRepository::FindStateSpec(absl::string_view name,
+                                                                              int64_t revision) const {
+  const absl::ReaderMutexLock lock(&mutex_);
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end()) return ModelNotFound(name, "is not loaded");
+  const auto spec = entry->second.state_specs.find(revision);
+  if (spec != entry->second.state_specs.end()) return spec->second;
+  return ModelNotFound(name, absl::StrCat("never had a revision ", revision, " loaded"));
 }
 
 absl::StatusOr<ModelStatus> ModelRepository::Status(absl::string_view name) const {

@@ -33,8 +33,7 @@ struct RepositoryOptions {
 };
 
 // The packages of a folder, loaded on demand: each as revision 1, and as the next revision when its content
-// has changed at a later Load. Older revisions stay while a snapshot's model is asked for by revision or a
-// step holds it. Thread-safe.
+// has changed at a later Load. Older revisions stay until Unload. Thread-safe.
 class ModelRepository {
  public:
   explicit ModelRepository(RepositoryOptions options);
@@ -43,7 +42,7 @@ class ModelRepository {
   // NOT_FOUND: the folder is not there.
   absl::Status LoadAll();
 
-  // Loads `name`, or returns the loaded revision when the package's content (its digest) is the same. A
+  // Loads `name`, or returns the newest revision when the package's content (its digest) is still that one's. A
   // failure keeps the revision that was there. NOT_FOUND (MODEL_NOT_FOUND): no such package.
   // INVALID_ARGUMENT: `name` is no package name (it might reach outside the folder). FAILED_PRECONDITION: the
   // package is wrong; the message lists all that is wrong with it, a line each.
@@ -59,6 +58,10 @@ class ModelRepository {
   // One revision. Errors as above; NOT_FOUND also when that revision is not loaded.
   absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name, int64_t revision) const;
 
+  // The state spec of a revision that was loaded once, also when it no longer is: snapshots outlive their models.
+  // NOT_FOUND (MODEL_NOT_FOUND): this process never loaded it.
+  absl::StatusOr<std::shared_ptr<const StateSpec>> FindStateSpec(absl::string_view name, int64_t revision) const;
+
   // NOT_FOUND (MODEL_NOT_FOUND) for a name that is not listed.
   absl::StatusOr<ModelStatus> Status(absl::string_view name) const;
 
@@ -72,7 +75,10 @@ class ModelRepository {
     absl::Status error;                                      // Of the last load.
     std::map<int64_t, std::shared_ptr<const Model>> models;  // By revision.
     std::weak_ptr<const Model> unloaded;                     // The newest that was unloaded; steps may still hold it.
-    int64_t last_revision = 0;                               // Ever made; it outlives Unload.
+    int64_t last_revision = 0;                               // Ever made; it and what follows outlive Unload.
+    std::string last_digest;
+    std::map<int64_t, std::shared_ptr<const StateSpec>> state_specs;  // By revision.
+
 
     std::shared_ptr<const Model> newest() const { return models.empty() ? nullptr : models.rbegin()->second; }
     bool is_listed() const { return loading || !error.ok() || !models.empty() || !unloaded.expired(); }
@@ -82,10 +88,14 @@ class ModelRepository {
   static ModelStatus StatusOf(const std::string& name, const Entry& entry);
 
   bool HasPackage(absl::string_view name) const;
-  // `newest` itself when the package's content is what it was made from.
-  absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(absl::string_view name,
-                                                           const std::shared_ptr<const Model>& newest,
-                                                           int64_t revision) const;
+  // What to compare a package with.
+  struct Known {
+    std::shared_ptr<const Model> newest;
+    int64_t last_revision;
+    std::string last_digest;
+  };
+  // `known.newest` itself when the package's content is what it was made from.
+  absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(absl::string_view name, const Known& known) const;
   absl::StatusOr<const Entry*> FindEntry(absl::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const RepositoryOptions options_;

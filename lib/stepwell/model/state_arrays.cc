@@ -149,7 +149,7 @@ class StateArrayMaker {
       issues_.Add(place, "\"", path, "\" has no tensor \"", absl::CHexEscape(name), "\"; it has ", ListNames(tensors));
       return GivenAtMakeState();
     }
-    const absl::Status fits = spec.Check(absl::StrCat("tensor \"", name, "\" of \"", path, "\""), tensor->second);
+    const absl::Status fits = spec.Check(absl::StrCat("tensor \"", name, "\" of \"", path, "\" for index"), tensor->second);
     if (!fits.ok()) issues_.Add(place, fits.message());
     return tensor->second;
   }

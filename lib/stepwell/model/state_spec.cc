@@ -60,7 +60,7 @@ Array MakeRngKey(uint64_t seed) {
 
 absl::Status TensorSpec::Check(absl::string_view what, const Array& array) const {
   if (Fits(*this, array)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(what, " is ", DTypeName(array.dtype()), " ",
+  return absl::InvalidArgumentError(absl::StrCat(what, " \"", name, "\" is ", DTypeName(array.dtype()), " ",
                                                  array.shape().ToString(), "; expected ", ToString()));
 }
 
@@ -122,7 +122,7 @@ absl::StatusOr<std::vector<Array>> StateSpec::MakeInitial(
     if (replacement != nullptr) {
       return absl::InvalidArgumentError(absl::StrCat("state array \"", index, "\" is given twice; expected once"));
     }
-    if (absl::Status status = (*this)[*position].tensor.Check(absl::StrCat("state array \"", index, "\""), array);
+    if (absl::Status status = (*this)[*position].tensor.Check("state array", array);
         !status.ok()) {
       return status;
     }

@@ -32,8 +32,8 @@ struct TensorSpec {
   DType dtype = DType::kFloat32;
   std::vector<Dim> dims;
 
-  // INVALID_ARGUMENT, naming `what` ("input \"x\""), the value and what was expected, when `array` does not
-  // fit.
+  // INVALID_ARGUMENT: `array` does not fit. The message is `what` ("input"), the name, the value and what was
+  // expected.
   absl::Status Check(absl::string_view what, const Array& array) const;
 
   // "float32 (batch, 4)"; a nameless dynamic dimension is "?".

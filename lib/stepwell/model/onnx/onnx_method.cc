@@ -199,11 +199,10 @@ absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector made) const {
   for (const Write& write : state_writes_) {
     const Array& array = made[static_cast<size_t>(write.slot)];
     if (write.check.has_value()) {
-      const absl::Status fits = write.check->Check(
-          absl::StrCat("method \"", name(), "\" wrote index \"", write.check->name, "\", which"), array);
+      const absl::Status fits = write.check->Check("the array for index", array);
       if (!fits.ok()) {
-        return WithErrorInfo(absl::FailedPreconditionError(fits.message()), "STATE_SPEC_MISMATCH",
-                             {{"index", write.check->name}, {"method", name()}});
+        return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat("method \"", name(), "\" wrote what does not fit: ", fits.message())),
+                             "STATE_SPEC_MISMATCH", {{"index", write.check->name}, {"method", name()}});
       }
     }
     result.written.push_back(array);

@@ -1,0 +1,113 @@
+#include "server/convert/decode.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+
+namespace stepwell::server {
+
+absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message) {
+  absl::StatusOr<Array> array = absl::InvalidArgumentError(
+      absl::StrCat("dtype is ", static_cast<int>(message.dtype()), "; expected one of stepwell.v1.DType, from 1 to ",
+                   v1::DType_MAX));
+  if (message.dtype() != v1::DTYPE_UNSPECIFIED && v1::DType_IsValid(message.dtype())) {
+    array = Array::Make(static_cast<DType>(message.dtype()), message.shape(),
+                        Buffer::Adopt(std::move(*message.mutable_data())));
+  }
+  if (array.ok()) return array;
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " \"", absl::CHexEscape(name), "\": ", array.status().message()));
+}
+
+absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
+                                              google::protobuf::RepeatedPtrField<v1::NamedArray>&& messages) {
+  NamedArrays arrays;
+  arrays.reserve(static_cast<size_t>(messages.size()));
+  for (v1::NamedArray& message : messages) {
+    absl::StatusOr<Array> array = DecodeArray(what, message.name(), std::move(*message.mutable_array()));
+    if (!array.ok()) return array.status();
+    arrays.emplace_back(std::move(*message.mutable_name()), *std::move(array));
+  }
+  return arrays;
+}
+
+absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version) {
+  if (version > 0) return Version(version);
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", version, "; expected a version, which is positive"));
+}
+
+absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message) {
+  switch (message.state_case()) {
+    case v1::StateRef::kVersion: {
+      const absl::StatusOr<Version> version = DecodeVersion("state.version", message.version());
+      if (!version.ok()) return version.status();
+      return StateRef(*version);
+    }
+    case v1::StateRef::kBranch:
+      return StateRef(BranchName{std::move(*message.mutable_branch())});
+    case v1::StateRef::STATE_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("state is not set; expected a version or a branch");
+}
+
+absl::StatusOr<Index> DecodeIndex(v1::Index&& message) {
+  switch (message.index_case()) {
+    case v1::Index::kPath:
+      return Index(IndexPath{std::move(*message.mutable_path())});
+    case v1::Index::kPosition:
+      return Index(IndexPosition{message.position()});
+    case v1::Index::kSubtree:
+      return Index(IndexSubtree{std::move(*message.mutable_subtree())});
+    case v1::Index::INDEX_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("index is not set; expected a path, a position or a subtree");
+}
+
+absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
+    google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages) {
+  std::vector<ArraySelector> selectors;
+  selectors.reserve(static_cast<size_t>(messages.size()));
+  for (v1::ArraySelector& message : messages) {
+    absl::StatusOr<Index> index = DecodeIndex(std::move(*message.mutable_index()));
+    if (!index.ok()) return index.status();
+    ArraySelector& selector = selectors.emplace_back();
+    selector.index = *std::move(index);
+    for (const v1::Slice& slice : message.slices()) {
+      Slice& decoded = selector.slices.emplace_back();
+      if (slice.has_start()) decoded.start = slice.start();
+      if (slice.has_stop()) decoded.stop = slice.stop();
+      if (slice.has_step()) decoded.step = slice.step();
+    }
+  }
+  return selectors;
+}
+
+absl::StatusOr<std::optional<Durability>> DecodeDurability(v1::Durability durability) {
+  switch (durability) {
+    case v1::DURABILITY_UNSPECIFIED:
+      return std::nullopt;
+    case v1::DURABILITY_ASYNC:
+      return Durability::kAsync;
+    case v1::DURABILITY_SYNC:
+      return Durability::kSync;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("durability is ", static_cast<int>(durability),
+                                                     "; expected one of stepwell.v1.Durability, from 0 to ",
+                                                     v1::Durability_MAX));
+  }
+}
+
+Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& labels) {
+  return Labels(labels.begin(), labels.end());
+}
+
+absl::Status CheckNoRequestId(absl::string_view request_id) {
+  if (request_id.empty()) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "request_id is given, and this server does not remember requests; send none, and do not repeat the call blindly");
+}
+
+}  // namespace stepwell::server

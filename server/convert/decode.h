@@ -1,0 +1,46 @@
+#ifndef STEPWELL_SERVER_CONVERT_DECODE_H_
+#define STEPWELL_SERVER_CONVERT_DECODE_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/grpcpp.h"
+#include "stepwell/engine/requests.h"
+#include "stepwell/v1/array.pb.h"
+#include "stepwell/v1/state_service.pb.h"
+
+namespace stepwell::server {
+
+// From messages to the engine's values. Each takes over what it can of its message, and answers INVALID_ARGUMENT,
+// naming the field and what was expected, for one that has no such value.
+
+// The message of a request. INVALID_ARGUMENT when the bytes are none.
+template <typename Message>
+absl::StatusOr<Message> ParseRequest(const grpc::ByteBuffer& bytes) {
+  Message message;
+  grpc::ByteBuffer readable = bytes;  // Shares the bytes; reading moves a position in it.
+  if (grpc::SerializationTraits<Message>::Deserialize(&readable, &message).ok()) return message;
+  return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes of the request are no ",
+                                                 Message::descriptor()->full_name()));
+}
+
+// The array's memory is the message's. `what` names it in errors: input "x".
+absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message);
+absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
+                                              google::protobuf::RepeatedPtrField<v1::NamedArray>&& messages);
+absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message);
+absl::StatusOr<Index> DecodeIndex(v1::Index&& message);
+absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
+    google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages);
+absl::StatusOr<std::optional<Durability>> DecodeDurability(v1::Durability durability);
+absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version);
+Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& labels);
+
+// UNIMPLEMENTED unless empty: this server does not remember what it answered.
+absl::Status CheckNoRequestId(absl::string_view request_id);
+
+}  // namespace stepwell::server
+
+#endif  // STEPWELL_SERVER_CONVERT_DECODE_H_

@@ -1,0 +1,108 @@
+#include "server/convert/encode.h"
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace stepwell::server {
+namespace {
+
+void Set(google::protobuf::Timestamp& message, absl::Time time) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  message.set_seconds(seconds);
+  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+void Set(v1::TensorSpec& message, const TensorSpec& spec) {
+  message.set_name(spec.name);
+  message.set_dtype(static_cast<v1::DType>(spec.dtype));
+  for (const Dim& dim : spec.dims) {
+    v1::Dimension& dimension = *message.add_shape();
+    dimension.set_extent(dim.extent);
+    dimension.set_name(dim.name);
+  }
+}
+
+v1::StateArrayInfo::Initial EncodeInitial(const InitialValue& initial) {
+  if (std::holds_alternative<GivenAtMakeState>(initial)) return v1::StateArrayInfo::GIVEN;
+  if (std::holds_alternative<RngKey>(initial)) return v1::StateArrayInfo::RNG_KEY;
+  return v1::StateArrayInfo::VALUE;
+}
+
+v1::ModelInfo::State EncodeState(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return v1::ModelInfo::LOADING;
+    case ModelState::kReady:
+      return v1::ModelInfo::READY;
+    case ModelState::kFailed:
+      return v1::ModelInfo::FAILED;
+    case ModelState::kUnloading:
+      return v1::ModelInfo::UNLOADING;
+  }
+  return v1::ModelInfo::STATE_UNSPECIFIED;
+}
+
+void Set(v1::MethodInfo& message, const Method& method, const StateSpec& spec) {
+  message.set_name(method.name());
+  for (const TensorSpec& input : method.inputs()) Set(*message.add_inputs(), input);
+  for (const TensorSpec& output : method.outputs()) Set(*message.add_outputs(), output);
+  for (const int position : method.reads()) message.add_reads(spec[position].tensor.name);
+  for (const int position : method.writes()) message.add_writes(spec[position].tensor.name);
+}
+
+}  // namespace
+
+v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
+  v1::Snapshot message;
+  message.set_version(record.version.value());
+  if (record.parent.has_value()) message.set_parent(record.parent->value());
+  message.set_model(record.model);
+  message.set_revision(record.revision);
+  message.set_method(record.method);
+  Set(*message.mutable_create_time(), record.create_time);
+  message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  message.set_step_count(record.step_count);
+  message.set_state_bytes(record.state_bytes);
+  message.set_new_bytes(record.new_bytes);
+  message.set_durable(durable);
+  return message;
+}
+
+v1::Branch Encode(const BranchRecord& record) {
+  v1::Branch message;
+  message.set_name(record.name);
+  message.set_model(record.model);
+  message.set_head(record.head.value());
+  Set(*message.mutable_create_time(), record.create_time);
+  Set(*message.mutable_update_time(), record.update_time);
+  message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  return message;
+}
+
+v1::ModelInfo Encode(const ModelStatus& status) {
+  v1::ModelInfo message;
+  message.set_name(status.name);
+  message.set_state(EncodeState(status.state));
+  message.set_error(std::string(status.error.message()));
+  if (status.model == nullptr) return message;
+  const Model& model = *status.model;
+  message.set_revision(model.revision());
+  message.set_digest(model.digest());
+  message.set_description(model.description());
+  for (const auto& method : model.methods()) Set(*message.add_methods(), *method, model.state_spec());
+  for (const StateArraySpec& array : model.state_spec().arrays()) {
+    v1::StateArrayInfo& info = *message.add_state_spec();
+    Set(*info.mutable_tensor(), array.tensor);
+    info.set_initial(EncodeInitial(array.initial));
+  }
+  return message;
+}
+
+grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
+  grpc::Slice slice(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+}  // namespace stepwell::server

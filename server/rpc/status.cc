@@ -1,0 +1,37 @@
+#include "server/rpc/status.h"
+
+#include <string>
+
+#include "stepwell/base/error_info.h"
+#include "stepwell/v1/error.pb.h"
+
+namespace stepwell::server {
+namespace {
+
+// The type under which clients of every language look for an ErrorInfo.
+constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+
+std::string Details(const absl::Status& status, const ErrorInfo& info) {
+  v1::ErrorInfo message;
+  message.set_reason(info.reason);
+  message.set_domain("stepwell");
+  for (const auto& [key, value] : info.metadata) (*message.mutable_metadata())[key] = value;
+  v1::Status details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(std::string(status.message()));
+  google::protobuf::Any& any = *details.add_details();
+  any.set_type_url(kErrorInfoUrl);
+  any.set_value(message.SerializeAsString());
+  return details.SerializeAsString();
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = static_cast<grpc::StatusCode>(status.code());  // The codes are the same, number by number.
+  const ErrorInfo info = GetErrorInfo(status);
+  return grpc::Status(code, std::string(status.message()), info.reason.empty() ? "" : Details(status, info));
+}
+
+}  // namespace stepwell::server
