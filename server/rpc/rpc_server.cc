@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"

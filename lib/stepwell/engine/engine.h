@@ -64,6 +64,9 @@ class Engine {
   // What is known of a snapshot but for its arrays. NOT_FOUND: version, branch.
   void GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done);
 
+  // Whether the snapshot under `version` would survive a crash now.
+  bool IsDurable(Version version) const { return store_->IsDurable(version); }
+
   // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS. INVALID_ARGUMENT:
   // the name.
   void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);

@@ -1,0 +1,161 @@
+#include "server/config/config.h"
+
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include "absl/strings/str_cat.h"
+#include "server/config/server_config.pb.h"
+
+namespace stepwell::server {
+namespace {
+
+using google::protobuf::TextFormat;
+
+// Keeps the first error of the text parser.
+class FirstError final : public google::protobuf::io::ErrorCollector {
+ public:
+  // Lines and columns count from 0 here.
+  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    if (message_.empty()) message_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+  }
+  const std::string& message() const { return message_; }
+
+ private:
+  std::string message_;
+};
+
+constexpr char kLogLevels[] = "trace, debug, info, warning or error";
+
+absl::StatusOr<spdlog::level::level_enum> ParseLogLevel(const std::string& name) {
+  for (const auto level : {spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                           spdlog::level::err}) {
+    const spdlog::string_view_t level_name = spdlog::level::to_string_view(level);
+    if (name == std::string(level_name.data(), level_name.size())) return level;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("log_level is \"", name, "\"; expected ", kLogLevels));
+}
+
+// Sets `to` when the field is given and within [low, high].
+template <typename From, typename To>
+absl::Status Take(const char* field, bool given, From value, From low, From high, To& to) {
+  if (!given) return absl::OkStatus();
+  if (!(value >= low && value <= high)) {
+    return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; expected ", low, " to ", high));
+  }
+  to = static_cast<To>(value);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
+  constexpr int64_t kMaxCount = int64_t{1} << 40;
+  Config config;
+  if (!message.listen().empty()) config.listen = {message.listen().begin(), message.listen().end()};
+  if (message.has_models()) config.repository.root = message.models();
+  if (message.has_log_level()) {
+    const absl::StatusOr<spdlog::level::level_enum> level = ParseLogLevel(message.log_level());
+    if (!level.ok()) return level.status();
+    config.log_level = *level;
+  }
+  double grace_seconds = absl::ToDoubleSeconds(config.grace_period);
+  EngineOptions& engine = config.engine;
+  for (const absl::Status& status : {
+           Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(), 1024,
+                         std::numeric_limits<int32_t>::max(), config.max_message_bytes),
+           Take<int>("worker_threads", message.has_worker_threads(), message.worker_threads(), 1, 1024,
+                     engine.worker_threads),
+           Take<int>("threads_per_session", message.has_threads_per_session(), message.threads_per_session(), 1, 1024,
+                     config.repository.threads_per_session),
+           Take<int64_t>("max_queued_calls", message.has_max_queued_calls(), message.max_queued_calls(), 0, kMaxCount,
+                         engine.max_queued_calls),
+           Take<int64_t>("max_queued_per_branch", message.has_max_queued_per_branch(), message.max_queued_per_branch(),
+                         0, kMaxCount, engine.max_queued_per_branch),
+           Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(), message.max_cached_snapshots(), 1,
+                         kMaxCount, engine.max_cached_snapshots),
+           Take<double>("grace_period_seconds", message.has_grace_period_seconds(), message.grace_period_seconds(), 0,
+                        86400, grace_seconds),
+       }) {
+    if (!status.ok()) return status;
+  }
+  config.grace_period = absl::Seconds(grace_seconds);
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file) {
+  FirstError error;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  ServerConfig message;
+  if (!parser.ParseFromString(std::string(text), &message)) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ":", error.message()));
+  }
+  absl::StatusOr<Config> config = FromMessage(message);
+  if (config.ok()) return config;
+  return absl::InvalidArgumentError(absl::StrCat(file, ": ", config.status().message()));
+}
+
+absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::NotFoundError(absl::StrCat("configuration file \"", path.string(), "\" cannot be read, or is empty"));
+  }
+  return ParseConfig(text.str(), path.string());
+}
+
+absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* const* argv) {
+  CLI::App app(
+      "Serves the models of a repository, and the states that they step, over gRPC.\n"
+      "Prints \"listening on ADDRESS\" to stdout for each address once it serves; logs to stderr.\n"
+      "SIGTERM and SIGINT stop it: new calls are refused, running ones finish.",
+      "stepwelld");
+  std::string file;
+  std::vector<std::string> listen;
+  std::string models;
+  std::string log_level;
+  app.add_option("--config", file, "Configuration, a text proto; server/config/stepwelld.textproto shows every field")
+      ->type_name("FILE");
+  app.add_option("--listen", listen,
+                 "HOST:PORT (port 0: any free one) or unix:PATH; may be repeated. Default 127.0.0.1:7350")
+      ->type_name("ADDRESS");
+  app.add_option("--models", models, "The model repository, a folder of packages. Default: models")->type_name("DIR");
+  app.add_option("--log-level", log_level, absl::StrCat(kLogLevels, ". Default info"))->type_name("LEVEL");
+  app.set_version_flag("--version", STEPWELL_VERSION);
+  app.footer(
+      "Example:\n"
+      "  stepwelld --models examples/models --listen 127.0.0.1:7350 --listen unix:/run/stepwell.sock");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(error.what(), "; stepwelld --help lists the flags"));
+    }
+    app.exit(error);
+    return std::nullopt;
+  }
+  Config config;
+  if (!file.empty()) {
+    absl::StatusOr<Config> read = ReadConfigFile(file);
+    if (!read.ok()) return read.status();
+    config = *std::move(read);
+  }
+  if (!listen.empty()) config.listen = std::move(listen);
+  if (!models.empty()) config.repository.root = models;
+  if (!log_level.empty()) {
+    const absl::StatusOr<spdlog::level::level_enum> level = ParseLogLevel(log_level);
+    if (!level.ok()) return level.status();
+    config.log_level = *level;
+  }
+  return config;
+}
+
+}  // namespace stepwell::server

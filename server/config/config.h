@@ -1,0 +1,40 @@
+#ifndef STEPWELL_SERVER_CONFIG_CONFIG_H_
+#define STEPWELL_SERVER_CONFIG_CONFIG_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "spdlog/common.h"
+#include "stepwell/engine/engine.h"
+#include "stepwell/model/repository.h"
+
+namespace stepwell::server {
+
+// What stepwelld is told to do: defaults, then the file, then flags. See stepwelld.textproto for each.
+struct Config {
+  std::vector<std::string> listen = {"127.0.0.1:7350"};
+  spdlog::level::level_enum log_level = spdlog::level::info;
+  int64_t max_message_bytes = int64_t{64} << 20;
+  absl::Duration grace_period = absl::Seconds(10);
+  RepositoryOptions repository = {.root = "models"};
+  EngineOptions engine;
+};
+
+// The defaults with what `text` says. INVALID_ARGUMENT: `text` is no text proto of the schema, or a value is out of
+// its range; the message begins with `file` and the line.
+absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file);
+
+// As ParseConfig, of a file. NOT_FOUND: it cannot be read.
+absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path);
+
+// The config that the command line asks for. Prints the help or the version and returns nothing for --help and
+// --version. INVALID_ARGUMENT: a flag that is unknown or wrong; errors of ReadConfigFile.
+absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace stepwell::server
+
+#endif  // STEPWELL_SERVER_CONFIG_CONFIG_H_

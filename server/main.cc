@@ -1,0 +1,55 @@
+// stepwelld: serves models and the states that they step. `stepwelld --help` says how.
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "server/config/config.h"
+#include "server/server.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace stepwell::server {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+int Main(int argc, char** argv) {
+  // Signals are waited for below, by this thread alone; threads started later inherit the mask.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGINT);
+  sigaddset(&stop_signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  spdlog::set_default_logger(spdlog::stderr_color_mt("stepwelld"));
+
+  const absl::StatusOr<std::optional<Config>> config = ParseCommandLine(argc, argv);
+  if (!config.ok()) {
+    std::cerr << "stepwelld: " << config.status().message() << "\n";
+    return kExitUsage;
+  }
+  if (!config->has_value()) return EXIT_SUCCESS;
+  spdlog::set_level((*config)->log_level);
+
+  auto server = std::make_unique<Server>(**config);
+  const absl::Status started = server->Start();
+  if (!started.ok()) {
+    spdlog::error("{}", std::string(started.message()));
+    return EXIT_FAILURE;
+  }
+  for (const std::string& address : server->addresses()) std::cout << "listening on " << address << std::endl;
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  if (!server->Stop()) {
+    spdlog::shutdown();
+    std::_Exit(EXIT_FAILURE);  // A model that never returns holds what the destructor would take.
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace stepwell::server
+
+int main(int argc, char** argv) { return stepwell::server::Main(argc, argv); }

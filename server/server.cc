@@ -1,0 +1,66 @@
+#include "server/server.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "spdlog/spdlog.h"
+
+namespace stepwell::server {
+namespace {
+
+std::string MethodNames(const Model& model) {
+  return absl::StrJoin(model.methods(), ", ",
+                       [](std::string* out, const auto& method) { absl::StrAppend(out, method->name()); });
+}
+
+void LogModels(const ModelRepository& models) {
+  for (const ModelStatus& status : models.List()) {
+    if (!status.error.ok()) {
+      spdlog::error("model {} failed to load: {}", status.name, std::string(status.error.message()));
+    } else if (status.model != nullptr) {
+      spdlog::info("model {} revision {}: {} state arrays, methods {}", status.name, status.model->revision(),
+                   status.model->state_spec().size(), MethodNames(*status.model));
+    }
+  }
+}
+
+}  // namespace
+
+Server::Server(const Config& config)
+    : config_(config),
+      models_(config.repository),
+      engine_(config.engine, &store_, &models_, &clock_),
+      rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
+      states_(&engine_, config.max_message_bytes, rpcs_),
+      model_service_(&models_, rpcs_),
+      branches_(&engine_, rpcs_) {}
+
+absl::Status Server::Start() {
+  spdlog::info("stepwelld {} loads the models of {}", STEPWELL_VERSION, config_.repository.root.string());
+  const absl::Status loaded = models_.LoadAll();
+  if (!loaded.ok()) return loaded;
+  LogModels(models_);
+  const absl::Status started = rpcs_.Start();
+  if (!started.ok()) return started;
+  rpcs_.SetServing(true);
+  spdlog::info("serving on {}; states in memory, lost when the server stops", absl::StrJoin(addresses(), ", "));
+  spdlog::info(
+      "limits: {} bytes a message, {} workers, {} calls waiting for them, {} waiting for a branch, {} snapshots cached",
+      config_.max_message_bytes, config_.engine.worker_threads, config_.engine.max_queued_calls,
+      config_.engine.max_queued_per_branch, config_.engine.max_cached_snapshots);
+  return absl::OkStatus();
+}
+
+bool Server::Stop() {
+  spdlog::info("stopping: new calls are refused, running ones have {}", absl::FormatDuration(config_.grace_period));
+  rpcs_.SetServing(false);
+  const bool finished = rpcs_.Stop(absl::Now() + config_.grace_period);
+  if (finished) {
+    spdlog::info("stopped");
+  } else {
+    spdlog::warn("stopped with calls still running");
+  }
+  return finished;
+}
+
+}  // namespace stepwell::server

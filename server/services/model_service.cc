@@ -1,0 +1,95 @@
+#include "server/services/model_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/convert/encode.h"
+#include "server/services/call_handlers.h"
+#include "stepwell/engine/errors.h"
+#include "stepwell/model/package.h"
+
+namespace stepwell::server {
+namespace {
+
+constexpr int kLoaderThreads = 1;
+constexpr size_t kMaxWaitingLoads = 64;
+
+constexpr int kDefaultPageSize = 100;
+constexpr int kMaxPageSize = 1000;
+
+}  // namespace
+
+ModelService::ModelService(ModelRepository* models, RpcServer& rpcs)
+    : models_(models), loader_(kLoaderThreads, kMaxWaitingLoads) {
+  rpcs.AddService(&generated_);
+  AddUnary<v1::LoadModelRequest>(rpcs, generated_, &Generated::RequestLoadModel,
+                                 [this](auto call, auto request) { LoadModel(call, std::move(request)); });
+  AddUnary<v1::UnloadModelRequest>(rpcs, generated_, &Generated::RequestUnloadModel,
+                                   [this](auto call, auto request) { UnloadModel(call, std::move(request)); });
+  AddUnary<v1::GetModelRequest>(rpcs, generated_, &Generated::RequestGetModel,
+                                [this](auto call, const auto& request) { GetModel(call, request); });
+  AddUnary<v1::ListModelsRequest>(rpcs, generated_, &Generated::RequestListModels,
+                                  [this](auto call, const auto& request) { ListModels(call, request); });
+}
+
+void ModelService::Schedule(const std::shared_ptr<UnaryCall>& call, WorkerPool::Task task) {
+  if (!loader_.TrySchedule(task)) call->Answer(QueueFull("the queue of models to load", kMaxWaitingLoads));
+}
+
+void ModelService::LoadModel(std::shared_ptr<UnaryCall> call, v1::LoadModelRequest&& message) {
+  Schedule(call, [this, call, name = message.name()] {
+    const absl::Status loaded = models_->Load(name).status();
+    if (!loaded.ok()) return call->Answer(loaded);
+    const absl::StatusOr<ModelStatus> status = models_->Status(name);
+    if (!status.ok()) return call->Answer(status.status());
+    v1::LoadModelResponse reply;
+    *reply.mutable_model() = Encode(*status);
+    call->Answer(Serialize(reply));
+  });
+}
+
+void ModelService::UnloadModel(std::shared_ptr<UnaryCall> call, v1::UnloadModelRequest&& message) {
+  Schedule(call, [this, call, name = message.name()] {
+    const absl::Status unloaded = models_->Unload(name);
+    if (!unloaded.ok()) return call->Answer(unloaded);
+    call->Answer(Serialize(v1::UnloadModelResponse()));
+  });
+}
+
+void ModelService::GetModel(std::shared_ptr<UnaryCall> call, const v1::GetModelRequest& message) {
+  absl::StatusOr<ModelStatus> status = models_->Status(message.name());
+  if (!status.ok()) return call->Answer(status.status());
+  if (message.has_revision()) {
+    absl::StatusOr<std::shared_ptr<const Model>> model = models_->Find(message.name(), message.revision());
+    if (!model.ok()) return call->Answer(model.status());
+    status = ModelStatus{message.name(), ModelState::kReady, absl::OkStatus(), *std::move(model)};
+  }
+  v1::GetModelResponse reply;
+  *reply.mutable_model() = Encode(*status);
+  call->Answer(Serialize(reply));
+}
+
+void ModelService::ListModels(std::shared_ptr<UnaryCall> call, const v1::ListModelsRequest& message) {
+  if (message.page_size() < 0) {
+    return call->Answer(absl::InvalidArgumentError(
+        absl::StrCat("page_size is ", message.page_size(), "; expected 0 (the default of ", kDefaultPageSize,
+                     ") or more")));
+  }
+  if (!message.page_token().empty() && !CheckModelName(message.page_token()).ok()) {
+    return call->Answer(absl::InvalidArgumentError("page_token is none that ListModels gave"));
+  }
+  const int page_size =
+      message.page_size() == 0 ? kDefaultPageSize : std::min<int>(message.page_size(), kMaxPageSize);
+  v1::ListModelsResponse reply;
+  for (const ModelStatus& status : models_->List()) {  // In the order of names; a token is the last one sent.
+    if (status.name <= message.page_token()) continue;
+    if (reply.models_size() == page_size) {
+      reply.set_next_page_token(reply.models(page_size - 1).name());
+      break;
+    }
+    *reply.add_models() = Encode(status);
+  }
+  call->Answer(Serialize(reply));
+}
+
+}  // namespace stepwell::server

@@ -1,0 +1,208 @@
+#include "server/services/state_service.h"
+
+#include <optional>
+#include <utility>
+
+#include "server/convert/encode.h"
+#include "server/convert/message_writer.h"
+#include "server/services/array_stream.h"
+#include "server/services/call_handlers.h"
+
+namespace stepwell::server {
+namespace {
+
+// The head that a request expects, if it names one.
+template <typename Message>
+absl::StatusOr<std::optional<Version>> DecodeExpectedHead(const Message& message) {
+  if (!message.has_expected_head()) return std::nullopt;
+  const absl::StatusOr<Version> version = DecodeVersion("expected_head", message.expected_head());
+  if (!version.ok()) return version.status();
+  return *version;
+}
+
+absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  absl::StatusOr<NamedArrays> arrays = DecodeNamedArrays("state array", std::move(*message.mutable_arrays()));
+  if (!arrays.ok()) return arrays.status();
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  MakeStateRequest request{.model = std::move(*message.mutable_model()),
+                           .arrays = *std::move(arrays),
+                           .labels = DecodeLabels(message.labels()),
+                           .durability = *durability};
+  if (message.has_revision()) request.revision = message.revision();
+  if (message.has_rng_seed()) request.rng_seed = static_cast<uint64_t>(message.rng_seed());
+  if (message.has_branch()) request.branch = std::move(*message.mutable_branch());
+  return request;
+}
+
+absl::StatusOr<StepRequest> Decode(v1::StepRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
+  if (!state.ok()) return state.status();
+  absl::StatusOr<NamedArrays> inputs = DecodeNamedArrays("input", std::move(*message.mutable_inputs()));
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<std::vector<ArraySelector>> fetch = DecodeSelectors(std::move(*message.mutable_fetch()));
+  if (!fetch.ok()) return fetch.status();
+  const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
+  if (!expected_head.ok()) return expected_head.status();
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  StepRequest request{.state = *std::move(state),
+                      .inputs = *std::move(inputs),
+                      .output_names = {message.output_names().begin(), message.output_names().end()},
+                      .fetch = *std::move(fetch),
+                      .keep = !message.has_keep() || message.keep(),
+                      .expected_head = *expected_head,
+                      .labels = DecodeLabels(message.labels()),
+                      .durability = *durability};
+  if (!message.method().empty()) request.method = std::move(*message.mutable_method());
+  return request;
+}
+
+absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
+  if (!state.ok()) return state.status();
+  SetArraysRequest request{.state = *std::move(state), .labels = DecodeLabels(message.labels())};
+  for (v1::ArrayUpdate& update : *message.mutable_arrays()) {
+    const std::string name = update.index().has_position() ? absl::StrCat(update.index().position())
+                                                           : update.index().path();
+    absl::StatusOr<Index> index = DecodeIndex(std::move(*update.mutable_index()));
+    if (!index.ok()) return index.status();
+    absl::StatusOr<Array> array = DecodeArray("index", name, std::move(*update.mutable_array()));
+    if (!array.ok()) return array.status();
+    request.arrays.emplace_back(*std::move(index), *std::move(array));
+  }
+  const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
+  if (!expected_head.ok()) return expected_head.status();
+  request.expected_head = *expected_head;
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  request.durability = *durability;
+  return request;
+}
+
+// Of GetArrays and ReadArrays.
+template <typename Message>
+absl::StatusOr<GetArraysRequest> DecodeRead(Message&& message) {
+  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
+  if (!state.ok()) return state.status();
+  absl::StatusOr<std::vector<ArraySelector>> selectors = DecodeSelectors(std::move(*message.mutable_selectors()));
+  if (!selectors.ok()) return selectors.status();
+  return GetArraysRequest{.state = *std::move(state), .selectors = *std::move(selectors)};
+}
+
+void AddNamedArrays(MessageWriter& writer, int field, const NamedArrays& arrays) {
+  for (const auto& [name, array] : arrays) writer.AddNamedArray(field, name, array);
+}
+
+grpc::ByteBuffer Encode(const StepResult& result) {
+  MessageWriter writer;
+  writer.AddInt64(v1::StepResponse::kVersionFieldNumber, result.snapshot->version().value());
+  AddNamedArrays(writer, v1::StepResponse::kOutputsFieldNumber, result.outputs);
+  AddNamedArrays(writer, v1::StepResponse::kFetchedFieldNumber, result.fetched);
+  return writer.Finish();
+}
+
+grpc::ByteBuffer Encode(const GetArraysResult& result) {
+  MessageWriter writer;
+  writer.AddInt64(v1::GetArraysResponse::kVersionFieldNumber, result.snapshot->version().value());
+  AddNamedArrays(writer, v1::GetArraysResponse::kArraysFieldNumber, result.arrays);
+  return writer.Finish();
+}
+
+}  // namespace
+
+StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& rpcs)
+    : engine_(engine), max_reply_bytes_(max_reply_bytes) {
+  rpcs.AddService(&generated_);
+  AddUnary<v1::MakeStateRequest>(rpcs, generated_, &Generated::RequestMakeState,
+                                 [this](auto call, auto request) { MakeState(call, std::move(request)); });
+  AddUnary<v1::StepRequest>(rpcs, generated_, &Generated::RequestStep,
+                            [this](auto call, auto request) { Step(call, std::move(request)); });
+  AddUnary<v1::SetArraysRequest>(rpcs, generated_, &Generated::RequestSetArrays,
+                                 [this](auto call, auto request) { SetArrays(call, std::move(request)); });
+  AddUnary<v1::GetArraysRequest>(rpcs, generated_, &Generated::RequestGetArrays,
+                                 [this](auto call, auto request) { GetArrays(call, std::move(request)); });
+  AddServerStream<v1::ReadArraysRequest>(rpcs, generated_, &Generated::RequestReadArrays,
+                                         [this](auto call, auto request) { ReadArrays(call, std::move(request)); });
+  AddUnary<v1::GetSnapshotRequest>(rpcs, generated_, &Generated::RequestGetSnapshot,
+                                   [this](auto call, auto request) { GetSnapshot(call, std::move(request)); });
+}
+
+void StateService::MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message) {
+  absl::StatusOr<MakeStateRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->MakeState(*std::move(request), [call = std::move(call), engine = engine_](absl::StatusOr<MakeStateResult> made) {
+    if (!made.ok()) return call->Answer(made.status());
+    v1::MakeStateResponse reply;
+    *reply.mutable_snapshot() = server::Encode(made->snapshot->record(), engine->IsDurable(made->snapshot->version()));
+    if (made->branch.has_value()) *reply.mutable_branch() = server::Encode(*made->branch);
+    call->Answer(Serialize(reply));
+  });
+}
+
+void StateService::Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message) {
+  absl::StatusOr<StepRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->max_reply_bytes = max_reply_bytes_;
+  request->call = call->context();
+  engine_->Step(*std::move(request), [call = std::move(call)](absl::StatusOr<StepResult> result) {
+    if (!result.ok()) return call->Answer(result.status());
+    call->Answer(Encode(*result));
+  });
+}
+
+void StateService::SetArrays(std::shared_ptr<UnaryCall> call, v1::SetArraysRequest&& message) {
+  absl::StatusOr<SetArraysRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->SetArrays(*std::move(request),
+                     [call = std::move(call), engine = engine_](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
+                       if (!snapshot.ok()) return call->Answer(snapshot.status());
+                       v1::SetArraysResponse reply;
+                       *reply.mutable_snapshot() = server::Encode((*snapshot)->record(), engine->IsDurable((*snapshot)->version()));
+                       call->Answer(Serialize(reply));
+                     });
+}
+
+void StateService::GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysRequest&& message) {
+  absl::StatusOr<GetArraysRequest> request = DecodeRead(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->max_reply_bytes = max_reply_bytes_;
+  request->call = call->context();
+  engine_->GetArrays(*std::move(request), [call = std::move(call)](absl::StatusOr<GetArraysResult> result) {
+    if (!result.ok()) return call->Answer(result.status());
+    call->Answer(Encode(*result));
+  });
+}
+
+void StateService::ReadArrays(std::shared_ptr<ServerStreamCall> call, v1::ReadArraysRequest&& message) {
+  const int64_t byte_offset = message.byte_offset();
+  absl::StatusOr<GetArraysRequest> request = DecodeRead(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->GetArrays(*std::move(request),
+                     [call = std::move(call), byte_offset](absl::StatusOr<GetArraysResult> result) {
+                       if (!result.ok()) return call->Answer(result.status());
+                       call->Answer(StreamArrays(*std::move(result), byte_offset));
+                     });
+}
+
+void StateService::GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&& message) {
+  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
+  if (!state.ok()) return call->Answer(state.status());
+  engine_->GetSnapshot({*std::move(state)}, [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
+    if (!snapshot.ok()) return call->Answer(snapshot.status());
+    v1::GetSnapshotResponse reply;
+    *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
+    call->Answer(Serialize(reply));
+  });
+}
+
+}  // namespace stepwell::server

@@ -1,0 +1,39 @@
+#ifndef STEPWELL_SERVER_SERVICES_STATE_SERVICE_H_
+#define STEPWELL_SERVER_SERVICES_STATE_SERVICE_H_
+
+#include <cstdint>
+
+#include "server/rpc/rpc_server.h"
+#include "stepwell/engine/engine.h"
+#include "stepwell/v1/state_service.grpc.pb.h"
+
+namespace stepwell::server {
+
+// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays and GetSnapshot. Thread-safe.
+class StateService {
+ public:
+  // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
+  // `max_reply_bytes` of arrays.
+  StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& rpcs);
+
+ private:
+  using Service = v1::StateService;
+  using Generated = Service::WithRawMethod_MakeState<
+      Service::WithRawMethod_Step<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
+          Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<Service::Service>>>>>>;
+
+  void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
+  void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);
+  void SetArrays(std::shared_ptr<UnaryCall> call, v1::SetArraysRequest&& message);
+  void GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysRequest&& message);
+  void ReadArrays(std::shared_ptr<ServerStreamCall> call, v1::ReadArraysRequest&& message);
+  void GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&& message);
+
+  Engine* const engine_;
+  const int64_t max_reply_bytes_;
+  Generated generated_;
+};
+
+}  // namespace stepwell::server
+
+#endif  // STEPWELL_SERVER_SERVICES_STATE_SERVICE_H_
