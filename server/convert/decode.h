@@ -6,7 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "grpcpp/grpcpp.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/proto_buffer_reader.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/v1/array.pb.h"
 #include "stepwell/v1/state_service.pb.h"
@@ -21,7 +22,8 @@ template <typename Message>
 absl::StatusOr<Message> ParseRequest(const grpc::ByteBuffer& bytes) {
   Message message;
   grpc::ByteBuffer readable = bytes;  // Shares the bytes; reading moves a position in it.
-  if (grpc::SerializationTraits<Message>::Deserialize(&readable, &message).ok()) return message;
+  grpc::ProtoBufferReader reader(&readable);
+  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return message;
   return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes of the request are no ",
                                                  Message::descriptor()->full_name()));
 }

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "grpcpp/support/proto_buffer_reader.h"
 #include "gtest/gtest.h"
 #include "stepwell/v1/state_service.pb.h"
 
@@ -11,7 +12,8 @@ namespace {
 template <typename Message>
 Message Parse(grpc::ByteBuffer buffer) {
   Message message;
-  EXPECT_TRUE(grpc::SerializationTraits<Message>::Deserialize(&buffer, &message).ok());
+  grpc::ProtoBufferReader reader(&buffer);
+  EXPECT_TRUE(message.ParseFromZeroCopyStream(&reader));
   return message;
 }
 
