@@ -43,16 +43,19 @@ absl::Status Server::Start() {
   const absl::Status started = rpcs_.Start();
   if (!started.ok()) return started;
   rpcs_.SetServing(true);
-  spdlog::info("serving on {}; states in memory, lost when the server stops", absl::StrJoin(addresses(), ", "));
+  spdlog::info("serving on {}; states in memory, lost when the server stops",
+               absl::StrJoin(addresses(), ", "));
   spdlog::info(
-      "limits: {} bytes a message, {} workers, {} calls waiting for them, {} waiting for a branch, {} snapshots cached",
+      "limits: {} bytes a message, {} workers, {} calls waiting for them, {} waiting for a branch, {} "
+      "snapshots cached",
       config_.max_message_bytes, config_.engine.worker_threads, config_.engine.max_queued_calls,
       config_.engine.max_queued_per_branch, config_.engine.max_cached_snapshots);
   return absl::OkStatus();
 }
 
 bool Server::Stop() {
-  spdlog::info("stopping: new calls are refused, running ones have {}", absl::FormatDuration(config_.grace_period));
+  spdlog::info("stopping: new calls are refused, running ones have {}",
+               absl::FormatDuration(config_.grace_period));
   rpcs_.SetServing(false);
   const bool finished = rpcs_.Stop(absl::Now() + config_.grace_period);
   if (finished) {

@@ -22,15 +22,15 @@ class Server {
  public:
   explicit Server(const Config& config);
 
-  // Loads the models, listens and serves, and logs what, where and with which limits. NOT_FOUND: no model repository.
-  // UNAVAILABLE: an address cannot be listened on.
+  // Loads the models, listens and serves, and logs what, where and with which limits. NOT_FOUND: no model
+  // repository. UNAVAILABLE: an address cannot be listened on.
   absl::Status Start();
 
   // Where it listens, with real ports.
   const std::vector<std::string>& addresses() const { return rpcs_.addresses(); }
 
-  // Refuses new calls and lets running ones finish within the grace period. False when some did not: then this must
-  // not be destroyed.
+  // Refuses new calls and lets running ones finish within the grace period. False when some did not: then
+  // this must not be destroyed.
   bool Stop();
 
  private:

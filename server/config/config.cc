@@ -1,15 +1,15 @@
 #include "server/config/config.h"
 
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
 #include <limits>
 #include <optional>
 #include <sstream>
 #include <utility>
-
-#include <CLI/CLI.hpp>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
 
 #include "absl/strings/str_cat.h"
 #include "server/config/server_config.pb.h"
@@ -35,8 +35,8 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
 constexpr char kLogLevels[] = "trace, debug, info, warning or error";
 
 absl::StatusOr<spdlog::level::level_enum> ParseLogLevel(const std::string& name) {
-  for (const auto level : {spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                           spdlog::level::err}) {
+  for (const auto level : {spdlog::level::trace, spdlog::level::debug, spdlog::level::info,
+                           spdlog::level::warn, spdlog::level::err}) {
     const spdlog::string_view_t level_name = spdlog::level::to_string_view(level);
     if (name == std::string(level_name.data(), level_name.size())) return level;
   }
@@ -67,20 +67,20 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   double grace_seconds = absl::ToDoubleSeconds(config.grace_period);
   EngineOptions& engine = config.engine;
   for (const absl::Status& status : {
-           Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(), 1024,
-                         std::numeric_limits<int32_t>::max(), config.max_message_bytes),
+           Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(),
+                         1024, std::numeric_limits<int32_t>::max(), config.max_message_bytes),
            Take<int>("worker_threads", message.has_worker_threads(), message.worker_threads(), 1, 1024,
                      engine.worker_threads),
-           Take<int>("threads_per_session", message.has_threads_per_session(), message.threads_per_session(), 1, 1024,
-                     config.repository.threads_per_session),
-           Take<int64_t>("max_queued_calls", message.has_max_queued_calls(), message.max_queued_calls(), 0, kMaxCount,
-                         engine.max_queued_calls),
-           Take<int64_t>("max_queued_per_branch", message.has_max_queued_per_branch(), message.max_queued_per_branch(),
-                         0, kMaxCount, engine.max_queued_per_branch),
-           Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(), message.max_cached_snapshots(), 1,
-                         kMaxCount, engine.max_cached_snapshots),
-           Take<double>("grace_period_seconds", message.has_grace_period_seconds(), message.grace_period_seconds(), 0,
-                        86400, grace_seconds),
+           Take<int>("threads_per_session", message.has_threads_per_session(), message.threads_per_session(),
+                     1, 1024, config.repository.threads_per_session),
+           Take<int64_t>("max_queued_calls", message.has_max_queued_calls(), message.max_queued_calls(), 0,
+                         kMaxCount, engine.max_queued_calls),
+           Take<int64_t>("max_queued_per_branch", message.has_max_queued_per_branch(),
+                         message.max_queued_per_branch(), 0, kMaxCount, engine.max_queued_per_branch),
+           Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(),
+                         message.max_cached_snapshots(), 1, kMaxCount, engine.max_cached_snapshots),
+           Take<double>("grace_period_seconds", message.has_grace_period_seconds(),
+                        message.grace_period_seconds(), 0, 86400, grace_seconds),
        }) {
     if (!status.ok()) return status;
   }
@@ -107,7 +107,8 @@ absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat("configuration file \"", path.string(), "\" cannot be read, or is empty"));
+    return absl::NotFoundError(
+        absl::StrCat("configuration file \"", path.string(), "\" cannot be read, or is empty"));
   }
   return ParseConfig(text.str(), path.string());
 }
@@ -122,12 +123,14 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
   std::vector<std::string> listen;
   std::string models;
   std::string log_level;
-  app.add_option("--config", file, "Configuration, a text proto; server/config/stepwelld.textproto shows every field")
+  app.add_option("--config", file,
+                 "Configuration, a text proto; server/config/stepwelld.textproto shows every field")
       ->type_name("FILE");
   app.add_option("--listen", listen,
                  "HOST:PORT (port 0: any free one) or unix:PATH; may be repeated. Default 127.0.0.1:7350")
       ->type_name("ADDRESS");
-  app.add_option("--models", models, "The model repository, a folder of packages. Default: models")->type_name("DIR");
+  app.add_option("--models", models, "The model repository, a folder of packages. Default: models")
+      ->type_name("DIR");
   app.add_option("--log-level", log_level, absl::StrCat(kLogLevels, ". Default info"))->type_name("LEVEL");
   app.set_version_flag("--version", STEPWELL_VERSION);
   app.footer(

@@ -24,14 +24,15 @@ struct Config {
   EngineOptions engine;
 };
 
-// The defaults with what `text` says. INVALID_ARGUMENT: `text` is no text proto of the schema, or a value is out of
-// its range; the message begins with `file` and the line.
+// The defaults with what `text` says. INVALID_ARGUMENT: `text` is no text proto of the schema, or a value is
+// out of its range; the message begins with `file` and the line.
 absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file);
 
 // As ParseConfig, of a file. NOT_FOUND: it cannot be read.
 absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path);
 
-// The config that the command line asks for. Prints the help or the version and returns nothing for --help and
+// The config that the command line asks for. Prints the help or the version and returns nothing for --help
+// and
 // --version. INVALID_ARGUMENT: a flag that is unknown or wrong; errors of ReadConfigFile.
 absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* const* argv);
 

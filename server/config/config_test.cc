@@ -10,7 +10,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(ConfigTest, ShippedFileIsTheDefaults) {
-  const absl::StatusOr<Config> shipped = ReadConfigFile(STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto");
+  const absl::StatusOr<Config> shipped =
+      ReadConfigFile(STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto");
   ASSERT_TRUE(shipped.ok()) << shipped.status();
   const Config defaults;
   EXPECT_EQ(shipped->listen, defaults.listen);
@@ -39,8 +40,10 @@ TEST(ConfigTest, ValueOutOfRangeIsNamed) {
 }
 
 TEST(ConfigTest, FlagsWinOverTheFile) {
-  const char* const argv[] = {"stepwelld", "--config", STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto",
-                              "--listen",  "127.0.0.1:0", "--listen", "unix:/tmp/x", "--log-level", "debug"};
+  const char* const argv[] = {
+      "stepwelld",   "--config",    STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto",
+      "--listen",    "127.0.0.1:0", "--listen",
+      "unix:/tmp/x", "--log-level", "debug"};
   const absl::StatusOr<std::optional<Config>> config = ParseCommandLine(9, argv);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT((*config)->listen, ElementsAre("127.0.0.1:0", "unix:/tmp/x"));

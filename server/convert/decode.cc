@@ -9,8 +9,8 @@ namespace stepwell::server {
 
 absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message) {
   absl::StatusOr<Array> array = absl::InvalidArgumentError(
-      absl::StrCat("dtype is ", static_cast<int>(message.dtype()), "; expected one of stepwell.v1.DType, from 1 to ",
-                   v1::DType_MAX));
+      absl::StrCat("dtype is ", static_cast<int>(message.dtype()),
+                   "; expected one of stepwell.v1.DType, from 1 to ", v1::DType_MAX));
   if (message.dtype() != v1::DTYPE_UNSPECIFIED && v1::DType_IsValid(message.dtype())) {
     array = Array::Make(static_cast<DType>(message.dtype()), message.shape(),
                         Buffer::Adopt(std::move(*message.mutable_data())));
@@ -34,7 +34,8 @@ absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
 
 absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version) {
   if (version > 0) return Version(version);
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", version, "; expected a version, which is positive"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", version, "; expected a version, which is positive"));
 }
 
 absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message) {
@@ -107,7 +108,8 @@ Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& label
 absl::Status CheckNoRequestId(absl::string_view request_id) {
   if (request_id.empty()) return absl::OkStatus();
   return absl::UnimplementedError(
-      "request_id is given, and this server does not remember requests; send none, and do not repeat the call blindly");
+      "request_id is given, and this server does not remember requests; send none, and do not repeat the "
+      "call blindly");
 }
 
 }  // namespace stepwell::server

@@ -14,8 +14,8 @@
 
 namespace stepwell::server {
 
-// From messages to the engine's values. Each takes over what it can of its message, and answers INVALID_ARGUMENT,
-// naming the field and what was expected, for one that has no such value.
+// From messages to the engine's values. Each takes over what it can of its message, and answers
+// INVALID_ARGUMENT, naming the field and what was expected, for one that has no such value.
 
 // The message of a request. INVALID_ARGUMENT when the bytes are none.
 template <typename Message>

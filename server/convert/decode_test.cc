@@ -34,7 +34,8 @@ TEST(DecodeArrayTest, WrongArraysAreNamed) {
   ExpectInvalid(DecodeArray("input", "x", FloatArray({2}, 7)).status(), "input \"x\"");
   ExpectInvalid(DecodeArray("input", "x", FloatArray({2}, 9)).status(), "8");
   ExpectInvalid(DecodeArray("input", "x", FloatArray({-1}, 4)).status(), "-1");
-  ExpectInvalid(DecodeArray("input", "x", FloatArray({int64_t{1} << 40, int64_t{1} << 40}, 4)).status(), "input \"x\"");
+  ExpectInvalid(DecodeArray("input", "x", FloatArray({int64_t{1} << 40, int64_t{1} << 40}, 4)).status(),
+                "input \"x\"");
   v1::Array no_dtype;
   ExpectInvalid(DecodeArray("input", "x", std::move(no_dtype)).status(), "dtype is 0");
   v1::Array unknown = FloatArray({1}, 4);
@@ -79,7 +80,8 @@ TEST(DecodeDurabilityTest, UnknownNumberIsInvalid) {
 
 TEST(ParseRequestTest, GarbageIsInvalid) {
   const grpc::Slice slice(std::string("\xff\xff\xff garbage"));
-  ExpectInvalid(ParseRequest<v1::StepRequest>(grpc::ByteBuffer(&slice, 1)).status(), "stepwell.v1.StepRequest");
+  ExpectInvalid(ParseRequest<v1::StepRequest>(grpc::ByteBuffer(&slice, 1)).status(),
+                "stepwell.v1.StepRequest");
 }
 
 }  // namespace

@@ -14,7 +14,9 @@ using google::protobuf::io::CodedOutputStream;
 constexpr size_t kMinSharedBytes = 4096;
 
 uint32_t VarintTag(int field) { return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT); }
-uint32_t LengthTag(int field) { return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED); }
+uint32_t LengthTag(int field) {
+  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+}
 
 size_t VarintSize(uint64_t value) { return CodedOutputStream::VarintSize64(value); }
 
@@ -29,8 +31,9 @@ size_t PackedSize(absl::Span<const int64_t> values) {
 
 grpc::Slice Share(const Buffer& bytes) {
   auto* owner = new Buffer(bytes);
-  return grpc::Slice(const_cast<std::byte*>(owner->data()), owner->size(),
-                     [](void* held) { delete static_cast<Buffer*>(held); }, owner);
+  return grpc::Slice(
+      const_cast<std::byte*>(owner->data()), owner->size(),
+      [](void* held) { delete static_cast<Buffer*>(held); }, owner);
 }
 
 }  // namespace

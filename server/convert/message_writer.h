@@ -11,9 +11,9 @@
 
 namespace stepwell::server {
 
-// Writes a reply's wire form field by field, in the order of the calls. Unlike a protobuf message it does not copy the
-// bytes of large arrays: they go out as slices that share the array's memory, and keep it for as long as gRPC needs.
-// Thread-compatible.
+// Writes a reply's wire form field by field, in the order of the calls. Unlike a protobuf message it does not
+// copy the bytes of large arrays: they go out as slices that share the array's memory, and keep it for as
+// long as gRPC needs. Thread-compatible.
 class MessageWriter {
  public:
   // A field of type int64; left out when 0, as proto3 does.
@@ -34,7 +34,7 @@ class MessageWriter {
   void AppendBytes(const Buffer& bytes);
   void Flush();
 
-  std::string inline_;               // What follows `slices_`.
+  std::string inline_;  // What follows `slices_`.
   std::vector<grpc::Slice> slices_;
 };
 

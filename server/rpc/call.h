@@ -16,9 +16,10 @@ namespace stepwell::server {
 
 class RpcServer;
 
-// One RPC, from the slot that waits for it to its last event on the completion queue: what calls of every kind share.
-// A call keeps itself alive while events are due, and its handler holds a reference until it has answered. Events
-// arrive on the completion-queue thread, one at a time; a handler may answer from any thread.
+// One RPC, from the slot that waits for it to its last event on the completion queue: what calls of every
+// kind share. A call keeps itself alive while events are due, and its handler holds a reference until it has
+// answered. Events arrive on the completion-queue thread, one at a time; a handler may answer from any
+// thread.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   virtual ~Call();
@@ -38,8 +39,8 @@ class Call : public std::enable_shared_from_this<Call> {
   explicit Call(RpcServer* server) : server_(server) {}
 
   // Asks gRPC for the next call of the method that this slot is for.
-  virtual void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
-                       Tag* received) = 0;
+  virtual void Request(grpc::ServerContext* context, grpc::ByteBuffer* request,
+                       grpc::ServerCompletionQueue* queue, Tag* received) = 0;
   // A call has come: puts a new slot in this one's place and calls the handler.
   virtual void Handle() = 0;
 
@@ -74,8 +75,8 @@ class UnaryCall final : public Call {
 
   // How the generated service is asked for a call (RequestStep and its like), and what handles it.
   struct Method {
-    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*, Tag*)
-                           const>
+    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*,
+                            Tag*) const>
         request;
     Handler handler;
   };
@@ -100,20 +101,20 @@ class UnaryCall final : public Call {
   MemberTag<UnaryCall, &UnaryCall::OnAnswered> answered_{this};
 };
 
-// One request, a stream of replies, which are pulled one by one as the client takes them: what waits for a slow client
-// is one message.
+// One request, a stream of replies, which are pulled one by one as the client takes them: what waits for a
+// slow client is one message.
 class ServerStreamCall final : public Call {
  public:
   using Handler = absl::AnyInvocable<void(std::shared_ptr<ServerStreamCall>) const>;
   using Responder = grpc::ServerAsyncWriter<grpc::ByteBuffer>;
 
-  // Makes the next message, on the completion-queue thread: an empty one (not Valid()) ends the stream, an error fails
-  // it.
+  // Makes the next message, on the completion-queue thread: an empty one (not Valid()) ends the stream, an
+  // error fails it.
   using Source = absl::AnyInvocable<absl::StatusOr<grpc::ByteBuffer>()>;
 
   struct Method {
-    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*, Tag*)
-                           const>
+    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*,
+                            Tag*) const>
         request;
     Handler handler;
   };

@@ -63,9 +63,10 @@ absl::Status RpcServer::Start() {
       bool ok;
       while (queue_->Next(&tag, &ok)) {
       }
-      return absl::UnavailableError(absl::StrCat("cannot listen on \"", options_.listen[i],
-                                                 "\": the address is in use, not this machine's, or not of the form "
-                                                 "HOST:PORT or unix:PATH"));
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on \"", options_.listen[i],
+                       "\": the address is in use, not this machine's, or not of the form "
+                       "HOST:PORT or unix:PATH"));
     }
     addresses_.push_back(WithPort(options_.listen[i], ports[i]));
   }

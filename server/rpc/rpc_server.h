@@ -17,13 +17,13 @@
 namespace stepwell::server {
 
 struct RpcServerOptions {
-  std::vector<std::string> listen;         // "HOST:PORT" (port 0: any free one) or "unix:PATH"; at least one.
-  int64_t max_message_bytes = 64 << 20;    // A larger request is refused by gRPC: RESOURCE_EXHAUSTED.
+  std::vector<std::string> listen;       // "HOST:PORT" (port 0: any free one) or "unix:PATH"; at least one.
+  int64_t max_message_bytes = 64 << 20;  // A larger request is refused by gRPC: RESOURCE_EXHAUSTED.
 };
 
-// A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must never
-// block. Beside it stand gRPC's own health and reflection services. Made, given its methods, started and stopped by one
-// thread; what calls use is thread-safe.
+// A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must
+// never block. Beside it stand gRPC's own health and reflection services. Made, given its methods, started
+// and stopped by one thread; what calls use is thread-safe.
 class RpcServer {
  public:
   explicit RpcServer(RpcServerOptions options);
@@ -43,8 +43,9 @@ class RpcServer {
   // Tells health checkers whether to send traffic here.
   void SetServing(bool serving);
 
-  // Refuses new calls (UNAVAILABLE), lets running ones finish until `deadline`, then cancels them. False when one of
-  // them still runs a little after that: then this object must not be destroyed, and the process should end.
+  // Refuses new calls (UNAVAILABLE), lets running ones finish until `deadline`, then cancels them. False when
+  // one of them still runs a little after that: then this object must not be destroyed, and the process
+  // should end.
   bool Stop(absl::Time deadline);
 
   // For Call.

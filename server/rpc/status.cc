@@ -29,7 +29,8 @@ std::string Details(const absl::Status& status, const ErrorInfo& info) {
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const auto code = static_cast<grpc::StatusCode>(status.code());  // The codes are the same, number by number.
+  const auto code =
+      static_cast<grpc::StatusCode>(status.code());  // The codes are the same, number by number.
   const ErrorInfo info = GetErrorInfo(status);
   return grpc::Status(code, std::string(status.message()), info.reason.empty() ? "" : Details(status, info));
 }

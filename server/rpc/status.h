@@ -6,8 +6,8 @@
 
 namespace stepwell::server {
 
-// The one place where a status leaves for the wire: the same code and message, and what ErrorInfo the status bears as
-// google.rpc.ErrorInfo of the domain "stepwell" in the details.
+// The one place where a status leaves for the wire: the same code and message, and what ErrorInfo the status
+// bears as google.rpc.ErrorInfo of the domain "stepwell" in the details.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 }  // namespace stepwell::server

@@ -38,8 +38,8 @@ TEST(ToGrpcStatusTest, EveryCodeKeepsItsMeaning) {
 }
 
 TEST(ToGrpcStatusTest, ReasonAndMetadataTravelAsErrorInfo) {
-  const grpc::Status status = ToGrpcStatus(
-      WithErrorInfo(absl::AbortedError("the head moved"), "HEAD_MOVED", {{"branch", "live"}, {"current_head", "7"}}));
+  const grpc::Status status = ToGrpcStatus(WithErrorInfo(absl::AbortedError("the head moved"), "HEAD_MOVED",
+                                                         {{"branch", "live"}, {"current_head", "7"}}));
   v1::Status details;
   ASSERT_TRUE(details.ParseFromString(status.error_details()));
   EXPECT_EQ(details.code(), static_cast<int>(grpc::StatusCode::ABORTED));

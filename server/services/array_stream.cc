@@ -67,13 +67,11 @@ class ArrayStream {
 absl::StatusOr<ServerStreamCall::Source> StreamArrays(GetArraysResult read, int64_t byte_offset) {
   const int64_t bytes = ByteCount(read.arrays);
   if (byte_offset < 0 || byte_offset > bytes) {
-    return absl::OutOfRangeError(
-        absl::StrCat("byte_offset is ", byte_offset, "; expected 0 to ", bytes, ", the bytes of these arrays"));
+    return absl::OutOfRangeError(absl::StrCat("byte_offset is ", byte_offset, "; expected 0 to ", bytes,
+                                              ", the bytes of these arrays"));
   }
-  return ServerStreamCall::Source(
-      [stream = std::make_unique<ArrayStream>(std::move(read), byte_offset)]() -> absl::StatusOr<grpc::ByteBuffer> {
-        return stream->Next();
-      });
+  return ServerStreamCall::Source([stream = std::make_unique<ArrayStream>(std::move(read), byte_offset)]()
+                                      -> absl::StatusOr<grpc::ByteBuffer> { return stream->Next(); });
 }
 
 }  // namespace stepwell::server

@@ -7,8 +7,9 @@
 
 namespace stepwell::server {
 
-// The messages of a ReadArrays reply: a header that describes `read`, then the arrays' bytes from `byte_offset` on, in
-// chunks that share the arrays' memory. OUT_OF_RANGE: an offset that is negative or past the end.
+// The messages of a ReadArrays reply: a header that describes `read`, then the arrays' bytes from
+// `byte_offset` on, in chunks that share the arrays' memory. OUT_OF_RANGE: an offset that is negative or past
+// the end.
 absl::StatusOr<ServerStreamCall::Source> StreamArrays(GetArraysResult read, int64_t byte_offset);
 
 }  // namespace stepwell::server

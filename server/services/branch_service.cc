@@ -9,8 +9,9 @@ namespace stepwell::server {
 
 BranchService::BranchService(Engine* engine, RpcServer& rpcs) : engine_(engine) {
   rpcs.AddService(&generated_);
-  AddUnary<v1::CreateBranchRequest>(rpcs, generated_, &Generated::RequestCreateBranch,
-                                    [this](auto call, auto request) { CreateBranch(call, std::move(request)); });
+  AddUnary<v1::CreateBranchRequest>(
+      rpcs, generated_, &Generated::RequestCreateBranch,
+      [this](auto call, auto request) { CreateBranch(call, std::move(request)); });
   AddUnary<v1::GetBranchRequest>(rpcs, generated_, &Generated::RequestGetBranch,
                                  [this](auto call, auto request) { GetBranch(call, std::move(request)); });
 }
@@ -19,7 +20,8 @@ void BranchService::CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBran
   const absl::Status supported = CheckNoRequestId(message.request_id());
   if (!supported.ok()) return call->Answer(supported);
   if (message.has_expire_time()) {
-    return call->Answer(absl::UnimplementedError("expire_time is given, and branches of this server do not expire yet"));
+    return call->Answer(
+        absl::UnimplementedError("expire_time is given, and branches of this server do not expire yet"));
   }
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return call->Answer(state.status());

@@ -11,8 +11,8 @@
 namespace stepwell::server {
 
 // Lets `rpcs` serve one method of a generated `service`, whose requests are asked for with `request`
-// (&Service::RequestStep). `handle` gets each call with its parsed request and must see to it that it is answered;
-// requests that cannot be parsed are answered here.
+// (&Service::RequestStep). `handle` gets each call with its parsed request and must see to it that it is
+// answered; requests that cannot be parsed are answered here.
 template <typename Request, typename Service, typename Base, typename Call, typename Handle>
 void AddMethod(RpcServer& rpcs, Service& service,
                void (Base::*request)(grpc::ServerContext*, grpc::ByteBuffer*, typename Call::Responder*,
@@ -20,8 +20,8 @@ void AddMethod(RpcServer& rpcs, Service& service,
                Handle handle) {
   typename Call::Method method;
   method.request = [&service, request](grpc::ServerContext* context, grpc::ByteBuffer* bytes,
-                                       typename Call::Responder* responder, grpc::ServerCompletionQueue* queue,
-                                       Tag* received) {
+                                       typename Call::Responder* responder,
+                                       grpc::ServerCompletionQueue* queue, Tag* received) {
     (service.*request)(context, bytes, responder, queue, queue, received);
   };
   method.handler = [handle = std::move(handle)](std::shared_ptr<Call> call) {
@@ -42,8 +42,9 @@ void AddUnary(RpcServer& rpcs, Service& service,
 
 template <typename Request, typename Service, typename Base, typename Handle>
 void AddServerStream(RpcServer& rpcs, Service& service,
-                     void (Base::*request)(grpc::ServerContext*, grpc::ByteBuffer*, ServerStreamCall::Responder*,
-                                           grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                     void (Base::*request)(grpc::ServerContext*, grpc::ByteBuffer*,
+                                           ServerStreamCall::Responder*, grpc::CompletionQueue*,
+                                           grpc::ServerCompletionQueue*, void*),
                      Handle handle) {
   AddMethod<Request, Service, Base, ServerStreamCall>(rpcs, service, request, std::move(handle));
 }

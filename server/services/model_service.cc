@@ -24,8 +24,9 @@ ModelService::ModelService(ModelRepository* models, RpcServer& rpcs)
   rpcs.AddService(&generated_);
   AddUnary<v1::LoadModelRequest>(rpcs, generated_, &Generated::RequestLoadModel,
                                  [this](auto call, auto request) { LoadModel(call, std::move(request)); });
-  AddUnary<v1::UnloadModelRequest>(rpcs, generated_, &Generated::RequestUnloadModel,
-                                   [this](auto call, auto request) { UnloadModel(call, std::move(request)); });
+  AddUnary<v1::UnloadModelRequest>(
+      rpcs, generated_, &Generated::RequestUnloadModel,
+      [this](auto call, auto request) { UnloadModel(call, std::move(request)); });
   AddUnary<v1::GetModelRequest>(rpcs, generated_, &Generated::RequestGetModel,
                                 [this](auto call, const auto& request) { GetModel(call, request); });
   AddUnary<v1::ListModelsRequest>(rpcs, generated_, &Generated::RequestListModels,
@@ -71,9 +72,9 @@ void ModelService::GetModel(std::shared_ptr<UnaryCall> call, const v1::GetModelR
 
 void ModelService::ListModels(std::shared_ptr<UnaryCall> call, const v1::ListModelsRequest& message) {
   if (message.page_size() < 0) {
-    return call->Answer(absl::InvalidArgumentError(
-        absl::StrCat("page_size is ", message.page_size(), "; expected 0 (the default of ", kDefaultPageSize,
-                     ") or more")));
+    return call->Answer(absl::InvalidArgumentError(absl::StrCat("page_size is ", message.page_size(),
+                                                                "; expected 0 (the default of ",
+                                                                kDefaultPageSize, ") or more")));
   }
   if (!message.page_token().empty() && !CheckModelName(message.page_token()).ok()) {
     return call->Answer(absl::InvalidArgumentError("page_token is none that ListModels gave"));

@@ -15,8 +15,9 @@ class ModelService {
   ModelService(ModelRepository* models, RpcServer& rpcs);
 
  private:
-  using Generated = v1::ModelService::WithRawMethod_LoadModel<v1::ModelService::WithRawMethod_UnloadModel<
-      v1::ModelService::WithRawMethod_GetModel<v1::ModelService::WithRawMethod_ListModels<v1::ModelService::Service>>>>;
+  using Generated = v1::ModelService::WithRawMethod_LoadModel<
+      v1::ModelService::WithRawMethod_UnloadModel<v1::ModelService::WithRawMethod_GetModel<
+          v1::ModelService::WithRawMethod_ListModels<v1::ModelService::Service>>>>;
 
   void LoadModel(std::shared_ptr<UnaryCall> call, v1::LoadModelRequest&& message);
   void UnloadModel(std::shared_ptr<UnaryCall> call, v1::UnloadModelRequest&& message);

@@ -69,8 +69,8 @@ absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
   if (!state.ok()) return state.status();
   SetArraysRequest request{.state = *std::move(state), .labels = DecodeLabels(message.labels())};
   for (v1::ArrayUpdate& update : *message.mutable_arrays()) {
-    const std::string name = update.index().has_position() ? absl::StrCat(update.index().position())
-                                                           : update.index().path();
+    const std::string name =
+        update.index().has_position() ? absl::StrCat(update.index().position()) : update.index().path();
     absl::StatusOr<Index> index = DecodeIndex(std::move(*update.mutable_index()));
     if (!index.ok()) return index.status();
     absl::StatusOr<Array> array = DecodeArray("index", name, std::move(*update.mutable_array()));
@@ -91,7 +91,8 @@ template <typename Message>
 absl::StatusOr<GetArraysRequest> DecodeRead(Message&& message) {
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return state.status();
-  absl::StatusOr<std::vector<ArraySelector>> selectors = DecodeSelectors(std::move(*message.mutable_selectors()));
+  absl::StatusOr<std::vector<ArraySelector>> selectors =
+      DecodeSelectors(std::move(*message.mutable_selectors()));
   if (!selectors.ok()) return selectors.status();
   return GetArraysRequest{.state = *std::move(state), .selectors = *std::move(selectors)};
 }
@@ -128,23 +129,27 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
                                  [this](auto call, auto request) { SetArrays(call, std::move(request)); });
   AddUnary<v1::GetArraysRequest>(rpcs, generated_, &Generated::RequestGetArrays,
                                  [this](auto call, auto request) { GetArrays(call, std::move(request)); });
-  AddServerStream<v1::ReadArraysRequest>(rpcs, generated_, &Generated::RequestReadArrays,
-                                         [this](auto call, auto request) { ReadArrays(call, std::move(request)); });
-  AddUnary<v1::GetSnapshotRequest>(rpcs, generated_, &Generated::RequestGetSnapshot,
-                                   [this](auto call, auto request) { GetSnapshot(call, std::move(request)); });
+  AddServerStream<v1::ReadArraysRequest>(
+      rpcs, generated_, &Generated::RequestReadArrays,
+      [this](auto call, auto request) { ReadArrays(call, std::move(request)); });
+  AddUnary<v1::GetSnapshotRequest>(
+      rpcs, generated_, &Generated::RequestGetSnapshot,
+      [this](auto call, auto request) { GetSnapshot(call, std::move(request)); });
 }
 
 void StateService::MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message) {
   absl::StatusOr<MakeStateRequest> request = Decode(std::move(message));
   if (!request.ok()) return call->Answer(request.status());
   request->call = call->context();
-  engine_->MakeState(*std::move(request), [call = std::move(call), engine = engine_](absl::StatusOr<MakeStateResult> made) {
-    if (!made.ok()) return call->Answer(made.status());
-    v1::MakeStateResponse reply;
-    *reply.mutable_snapshot() = server::Encode(made->snapshot->record(), engine->IsDurable(made->snapshot->version()));
-    if (made->branch.has_value()) *reply.mutable_branch() = server::Encode(*made->branch);
-    call->Answer(Serialize(reply));
-  });
+  engine_->MakeState(
+      *std::move(request), [call = std::move(call), engine = engine_](absl::StatusOr<MakeStateResult> made) {
+        if (!made.ok()) return call->Answer(made.status());
+        v1::MakeStateResponse reply;
+        *reply.mutable_snapshot() =
+            server::Encode(made->snapshot->record(), engine->IsDurable(made->snapshot->version()));
+        if (made->branch.has_value()) *reply.mutable_branch() = server::Encode(*made->branch);
+        call->Answer(Serialize(reply));
+      });
 }
 
 void StateService::Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message) {
@@ -162,13 +167,14 @@ void StateService::SetArrays(std::shared_ptr<UnaryCall> call, v1::SetArraysReque
   absl::StatusOr<SetArraysRequest> request = Decode(std::move(message));
   if (!request.ok()) return call->Answer(request.status());
   request->call = call->context();
-  engine_->SetArrays(*std::move(request),
-                     [call = std::move(call), engine = engine_](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
-                       if (!snapshot.ok()) return call->Answer(snapshot.status());
-                       v1::SetArraysResponse reply;
-                       *reply.mutable_snapshot() = server::Encode((*snapshot)->record(), engine->IsDurable((*snapshot)->version()));
-                       call->Answer(Serialize(reply));
-                     });
+  engine_->SetArrays(*std::move(request), [call = std::move(call), engine = engine_](
+                                              absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
+    if (!snapshot.ok()) return call->Answer(snapshot.status());
+    v1::SetArraysResponse reply;
+    *reply.mutable_snapshot() =
+        server::Encode((*snapshot)->record(), engine->IsDurable((*snapshot)->version()));
+    call->Answer(Serialize(reply));
+  });
 }
 
 void StateService::GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysRequest&& message) {

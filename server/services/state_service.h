@@ -9,7 +9,8 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays and GetSnapshot. Thread-safe.
+// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays and GetSnapshot.
+// Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most

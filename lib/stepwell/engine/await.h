@@ -15,7 +15,8 @@ namespace stepwell {
 //   absl::StatusOr<StepResult> result = Await(engine, &Engine::Step, request);
 template <typename Request, typename Result>
 absl::StatusOr<Result> Await(Engine& engine,
-                             void (Engine::*method)(Request, absl::AnyInvocable<void(absl::StatusOr<Result>)>),
+                             void (Engine::*method)(Request,
+                                                    absl::AnyInvocable<void(absl::StatusOr<Result>)>),
                              std::type_identity_t<std::decay_t<Request>> request) {
   absl::Notification answered;
   absl::StatusOr<Result> result;

@@ -45,7 +45,8 @@ void BranchQueues::Leave(const std::string& branch) {
     }
     queue.draining = queue.left = true;
   }
-  // On the pool rather than here: whoever leaves has a reply to send, and a long queue would deepen the stack.
+  // On the pool rather than here: whoever leaves has a reply to send, and a long queue would deepen the
+  // stack.
   pool_->Schedule([this, branch] { Drain(branch); });
 }
 

@@ -15,17 +15,19 @@
 
 namespace stepwell {
 
-// Gives the calls that move one branch their turns, one at a time, in the order they came. Different branches do not
-// wait for each other. Thread-safe.
+// Gives the calls that move one branch their turns, one at a time, in the order they came. Different branches
+// do not wait for each other. Thread-safe.
 class BranchQueues {
  public:
   using Turn = absl::AnyInvocable<void()>;
 
-  // What waited for its turn runs on `pool`, which must outlive this. At most `max_waiting` calls wait at a branch.
+  // What waited for its turn runs on `pool`, which must outlive this. At most `max_waiting` calls wait at a
+  // branch.
   BranchQueues(WorkerPool* pool, size_t max_waiting) : pool_(pool), max_waiting_(max_waiting) {}
 
-  // Runs `turn` inside this call when nobody has the branch's turn, else later, on the pool. Each turn ends with one
-  // Leave, on any thread, perhaps after `turn` has returned. RESOURCE_EXHAUSTED (QUEUE_FULL): `turn` is dropped.
+  // Runs `turn` inside this call when nobody has the branch's turn, else later, on the pool. Each turn ends
+  // with one Leave, on any thread, perhaps after `turn` has returned. RESOURCE_EXHAUSTED (QUEUE_FULL): `turn`
+  // is dropped.
   absl::Status Enter(const std::string& branch, Turn turn);
 
   // Ends the turn that runs.

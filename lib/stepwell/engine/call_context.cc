@@ -12,8 +12,8 @@ absl::Status CallContext::Check() const {
   if (deadline != absl::InfiniteFuture()) {
     const absl::Duration late = absl::Now() - deadline;
     if (late >= absl::ZeroDuration()) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("the deadline passed ", absl::FormatDuration(late), " before the call ran; nothing was changed"));
+      return absl::DeadlineExceededError(absl::StrCat("the deadline passed ", absl::FormatDuration(late),
+                                                      " before the call ran; nothing was changed"));
     }
   }
   return absl::OkStatus();

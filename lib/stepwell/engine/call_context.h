@@ -9,8 +9,8 @@
 
 namespace stepwell {
 
-// How long a caller waits. Asked before a model runs and before a queued step takes its turn; a step that has run is
-// committed. Thread-safe.
+// How long a caller waits. Asked before a model runs and before a queued step takes its turn; a step that has
+// run is committed. Thread-safe.
 struct CallContext {
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<const std::atomic<bool>> cancelled;  // Null: cannot be cancelled.

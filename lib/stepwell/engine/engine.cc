@@ -45,19 +45,22 @@ void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done)
     const absl::Status named = CheckBranchName(*request.branch);
     if (!named.ok()) return std::move(done)(named);
   }
-  const absl::StatusOr<std::shared_ptr<const Model>> model = request.revision.has_value()
-                                                                 ? models_->Find(request.model, *request.revision)
-                                                                 : models_->Find(request.model);
+  const absl::StatusOr<std::shared_ptr<const Model>> model =
+      request.revision.has_value() ? models_->Find(request.model, *request.revision)
+                                   : models_->Find(request.model);
   if (!model.ok()) return std::move(done)(model.status());
-  absl::StatusOr<std::vector<Array>> arrays = (*model)->state_spec().MakeInitial(request.arrays, request.rng_seed);
+  absl::StatusOr<std::vector<Array>> arrays =
+      (*model)->state_spec().MakeInitial(request.arrays, request.rng_seed);
   if (!arrays.ok()) return std::move(done)(arrays.status());
 
   SnapshotDraft draft;
   draft.model = (*model)->name();
   draft.revision = (*model)->revision();
   draft.labels = std::move(request.labels);
-  for (size_t i = 0; i < arrays->size(); ++i) draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
-  if (request.branch.has_value()) draft.new_branch = BranchRecord{.name = *request.branch, .model = draft.model};
+  for (size_t i = 0; i < arrays->size(); ++i)
+    draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
+  if (request.branch.has_value())
+    draft.new_branch = BranchRecord{.name = *request.branch, .model = draft.model};
 
   // What is known once the snapshot is visible, and answered once it is as durable as asked.
   struct Pending {
@@ -125,8 +128,9 @@ void Engine::ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot
   if (!selected.ok()) return std::move(done)(selected.status());
 
   const int64_t copied = MaxCopiedBytes(*selected, snapshot->arrays());
-  auto take = [spec = *std::move(spec), selectors, selected = *std::move(selected), snapshot = std::move(snapshot),
-               limit = request.max_reply_bytes, done = std::move(done)]() mutable {
+  auto take = [spec = *std::move(spec), selectors, selected = *std::move(selected),
+               snapshot = std::move(snapshot), limit = request.max_reply_bytes,
+               done = std::move(done)]() mutable {
     absl::StatusOr<NamedArrays> arrays = Take(*spec, selected, snapshot->arrays());
     if (!arrays.ok()) return std::move(done)(arrays.status());
     const int64_t bytes = ByteCount(*arrays);

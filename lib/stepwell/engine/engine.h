@@ -22,19 +22,20 @@
 namespace stepwell {
 
 struct EngineOptions {
-  int worker_threads = 2;                                     // That run models; at least 1.
-  size_t max_queued_calls = 4096;                             // Waiting for a worker; 0: none may wait.
-  size_t max_queued_per_branch = 1024;                        // Waiting for their turn on one branch.
-  absl::Duration inline_limit = absl::Microseconds(20);       // A method that takes less runs on the calling thread.
-  size_t max_cached_snapshots = 65536;                        // Kept whole in memory in front of the store.
-  int64_t version_block = 1024;                               // Version numbers reserved from the store at a time.
-  Durability default_durability = Durability::kAsync;         // Where a request names none.
+  int worker_threads = 2;               // That run models; at least 1.
+  size_t max_queued_calls = 4096;       // Waiting for a worker; 0: none may wait.
+  size_t max_queued_per_branch = 1024;  // Waiting for their turn on one branch.
+  absl::Duration inline_limit =
+      absl::Microseconds(20);                          // A method that takes less runs on the calling thread.
+  size_t max_cached_snapshots = 65536;                 // Kept whole in memory in front of the store.
+  int64_t version_block = 1024;                        // Version numbers reserved from the store at a time.
+  Durability default_durability = Durability::kAsync;  // Where a request names none.
 };
 
-// Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its callback
-// runs exactly once, inside the call or later on another thread, never under a lock. Await (await.h) blocks instead.
-// The destructor waits for calls under way. Errors are those of DESIGN: a call that fails has changed nothing, but for
-// one whose durability was not reached, which says so. Thread-safe.
+// Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its
+// callback runs exactly once, inside the call or later on another thread, never under a lock. Await (await.h)
+// blocks instead. The destructor waits for calls under way. Errors are those of DESIGN: a call that fails has
+// changed nothing, but for one whose durability was not reached, which says so. Thread-safe.
 class Engine {
  public:
   template <typename T>
@@ -43,22 +44,22 @@ class Engine {
   // `store`, `models` and `clock` are not owned and must outlive this.
   Engine(const EngineOptions& options, Store* store, ModelRepository* models, const Clock* clock);
 
-  // A new root state with the model's initial values. NOT_FOUND: model, revision, index. INVALID_ARGUMENT: an array
-  // that does not fit, a missing one, a bad branch name. FAILED_PRECONDITION: the model is not ready. ALREADY_EXISTS:
-  // the branch.
+  // A new root state with the model's initial values. NOT_FOUND: model, revision, index. INVALID_ARGUMENT: an
+  // array that does not fit, a missing one, a bad branch name. FAILED_PRECONDITION: the model is not ready.
+  // ALREADY_EXISTS: the branch.
   void MakeState(MakeStateRequest request, Callback<MakeStateResult> done);
 
-  // Runs a method of the model's newest revision on a state. NOT_FOUND: version, branch, model, method, index.
-  // INVALID_ARGUMENT: inputs that do not fit the method. FAILED_PRECONDITION: the state does not fit that revision.
-  // ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full, or more than
-  // max_reply_bytes. INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
+  // Runs a method of the model's newest revision on a state. NOT_FOUND: version, branch, model, method,
+  // index. INVALID_ARGUMENT: inputs that do not fit the method. FAILED_PRECONDITION: the state does not fit
+  // that revision. ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full,
+  // or more than max_reply_bytes. INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
   // A new version with some arrays replaced. Errors as Step.
   void SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done);
 
-  // Arrays or parts of them, also of a model that is unloaded. NOT_FOUND: version, branch, index. OUT_OF_RANGE: a
-  // position or slice past the end. RESOURCE_EXHAUSTED: more than max_reply_bytes.
+  // Arrays or parts of them, also of a model that is unloaded. NOT_FOUND: version, branch, index.
+  // OUT_OF_RANGE: a position or slice past the end. RESOURCE_EXHAUSTED: more than max_reply_bytes.
   void GetArrays(GetArraysRequest request, Callback<GetArraysResult> done);
 
   // What is known of a snapshot but for its arrays. NOT_FOUND: version, branch.
@@ -67,8 +68,8 @@ class Engine {
   // Whether the snapshot under `version` would survive a crash now.
   bool IsDurable(Version version) const { return store_->IsDurable(version); }
 
-  // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS. INVALID_ARGUMENT:
-  // the name.
+  // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS.
+  // INVALID_ARGUMENT: the name.
   void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);
 
   // NOT_FOUND.

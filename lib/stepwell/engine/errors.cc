@@ -24,31 +24,34 @@ std::string List(absl::Span<const TensorSpec> specs) {
 }  // namespace
 
 absl::Status QueueFull(absl::string_view queue, size_t limit) {
-  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(queue, " is full: ", limit,
-                                                                 " calls wait already; try again when some are done")),
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
+                           queue, " is full: ", limit, " calls wait already; try again when some are done")),
                        "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
 }
 
-absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index, absl::string_view why) {
-  return WithErrorInfo(
-      absl::FailedPreconditionError(absl::StrCat("a state that revision ", made_by, " of model \"", model.name(),
-                                                 "\" made does not fit revision ", model.revision(), ": ", why)),
-      "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", std::string(index)}});
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index,
+                               absl::string_view why) {
+  return WithErrorInfo(absl::FailedPreconditionError(
+                           absl::StrCat("a state that revision ", made_by, " of model \"", model.name(),
+                                        "\" made does not fit revision ", model.revision(), ": ", why)),
+                       "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", std::string(index)}});
 }
 
 absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice) {
-  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("the reply would hold ", bytes,
-                                                                 " bytes of arrays; expected at most ", limit, "; ",
-                                                                 advice)),
-                       "REPLY_TOO_LARGE", {{"bytes", absl::StrCat(bytes)}, {"limit", absl::StrCat(limit)}});
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("the reply would hold ", bytes,
+                                                " bytes of arrays; expected at most ", limit, "; ", advice)),
+      "REPLY_TOO_LARGE", {{"bytes", absl::StrCat(bytes)}, {"limit", absl::StrCat(limit)}});
 }
 
-absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs) {
-  return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no input \"", absl::CHexEscape(input),
-                                                 "\"; expected ", List(inputs)));
+absl::Status UnknownInput(absl::string_view method, absl::string_view input,
+                          absl::Span<const TensorSpec> inputs) {
+  return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no input \"",
+                                                 absl::CHexEscape(input), "\"; expected ", List(inputs)));
 }
 
-absl::Status MissingInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs) {
+absl::Status MissingInput(absl::string_view method, absl::string_view input,
+                          absl::Span<const TensorSpec> inputs) {
   return absl::InvalidArgumentError(
       absl::StrCat("input \"", input, "\" of method \"", method, "\" is missing; expected ", List(inputs)));
 }
@@ -58,22 +61,26 @@ absl::Status DuplicateInput(absl::string_view method, absl::string_view input) {
       absl::StrCat("input \"", input, "\" of method \"", method, "\" is given twice; expected once"));
 }
 
-absl::Status UnknownOutput(absl::string_view method, absl::string_view output, absl::Span<const TensorSpec> outputs) {
+absl::Status UnknownOutput(absl::string_view method, absl::string_view output,
+                           absl::Span<const TensorSpec> outputs) {
   return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no output \"",
                                                  absl::CHexEscape(output), "\"; expected ", List(outputs)));
 }
 
 absl::Status CheckBranchName(absl::string_view name) {
   const auto allowed = [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::string_view("._-/:@").find(c) != absl::string_view::npos;
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::string_view("._-/:@").find(c) != absl::string_view::npos;
   };
-  if (!name.empty() && name.size() <= kMaxBranchName && absl::ascii_isalnum(static_cast<unsigned char>(name[0])) &&
+  if (!name.empty() && name.size() <= kMaxBranchName &&
+      absl::ascii_isalnum(static_cast<unsigned char>(name[0])) &&
       std::all_of(name.begin(), name.end(), allowed)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat("branch name \"", absl::CHexEscape(name.substr(0, kMaxBranchName)),
-                                                 "\" of ", name.size(), " bytes; expected 1 to ", kMaxBranchName,
-                                                 " letters, digits and \"._-/:@\", the first a letter or digit"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("branch name \"", absl::CHexEscape(name.substr(0, kMaxBranchName)), "\" of ", name.size(),
+                   " bytes; expected 1 to ", kMaxBranchName,
+                   " letters, digits and \"._-/:@\", the first a letter or digit"));
 }
 
 }  // namespace stepwell

@@ -11,26 +11,32 @@
 
 namespace stepwell {
 
-// RESOURCE_EXHAUSTED, reason QUEUE_FULL: `queue` ("the queue of branch \"live\"") holds `limit` calls already.
+// RESOURCE_EXHAUSTED, reason QUEUE_FULL: `queue` ("the queue of branch \"live\"") holds `limit` calls
+// already.
 absl::Status QueueFull(absl::string_view queue, size_t limit);
 
-// FAILED_PRECONDITION, reason STATE_SPEC_MISMATCH: a state that revision `made_by` of `model` made does not fit the state
-// spec of revision `model.revision()`; `why` names what differs at `index`.
-absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index, absl::string_view why);
+// FAILED_PRECONDITION, reason STATE_SPEC_MISMATCH: a state that revision `made_by` of `model` made does not
+// fit the state spec of revision `model.revision()`; `why` names what differs at `index`.
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index,
+                               absl::string_view why);
 
-// RESOURCE_EXHAUSTED, reason REPLY_TOO_LARGE, with metadata bytes and limit; `advice` says what to do instead.
+// RESOURCE_EXHAUSTED, reason REPLY_TOO_LARGE, with metadata bytes and limit; `advice` says what to do
+// instead.
 absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice);
 
 // INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
-absl::Status UnknownInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs);
-absl::Status MissingInput(absl::string_view method, absl::string_view input, absl::Span<const TensorSpec> inputs);
+absl::Status UnknownInput(absl::string_view method, absl::string_view input,
+                          absl::Span<const TensorSpec> inputs);
+absl::Status MissingInput(absl::string_view method, absl::string_view input,
+                          absl::Span<const TensorSpec> inputs);
 absl::Status DuplicateInput(absl::string_view method, absl::string_view input);
 
 // INVALID_ARGUMENT, listing the outputs.
-absl::Status UnknownOutput(absl::string_view method, absl::string_view output, absl::Span<const TensorSpec> outputs);
+absl::Status UnknownOutput(absl::string_view method, absl::string_view output,
+                           absl::Span<const TensorSpec> outputs);
 
-// OK, or INVALID_ARGUMENT: a branch is named by 1 to 128 letters, digits and "._-/:@", and starts with a letter or
-// digit.
+// OK, or INVALID_ARGUMENT: a branch is named by 1 to 128 letters, digits and "._-/:@", and starts with a
+// letter or digit.
 absl::Status CheckBranchName(absl::string_view name);
 
 }  // namespace stepwell

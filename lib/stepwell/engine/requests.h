@@ -72,10 +72,11 @@ struct StepRequest {
   NamedArrays inputs;
   std::vector<std::string> output_names;  // Outputs to return; empty: all.
   std::vector<ArraySelector> fetch;       // State arrays after the step to return with it.
-  int64_t max_reply_bytes = kAnyByteCount;  // Of outputs and fetched arrays; with more, the step does not happen.
-  bool keep = true;                       // False: compute, and mint nothing.
-  std::optional<Version> expected_head;   // Of the branch; only with a BranchName.
-  Labels labels;                          // Of the new snapshot.
+  int64_t max_reply_bytes =
+      kAnyByteCount;  // Of outputs and fetched arrays; with more, the step does not happen.
+  bool keep = true;   // False: compute, and mint nothing.
+  std::optional<Version> expected_head;  // Of the branch; only with a BranchName.
+  Labels labels;                         // Of the new snapshot.
   std::optional<Durability> durability;
   CallContext call;
 };
@@ -104,8 +105,8 @@ struct GetArraysRequest {
 
 struct GetArraysResult {
   std::shared_ptr<const Snapshot> snapshot;
-  NamedArrays arrays;           // In the order of the selectors.
-  std::vector<int> positions;   // In the state spec, of each of `arrays`.
+  NamedArrays arrays;          // In the order of the selectors.
+  std::vector<int> positions;  // In the state spec, of each of `arrays`.
 };
 
 struct GetSnapshotRequest {

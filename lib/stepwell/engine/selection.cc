@@ -25,11 +25,13 @@ absl::StatusOr<int> ResolvePosition(const StateSpec& spec, const Index& index) {
     if (!in_range.ok()) return in_range;
     return static_cast<int>(position->value);
   }
-  return absl::InvalidArgumentError(absl::StrCat("subtree \"", std::get<IndexSubtree>(index).value,
-                                                 "\" where one index is meant; expected a path or a position"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("subtree \"", std::get<IndexSubtree>(index).value,
+                   "\" where one index is meant; expected a path or a position"));
 }
 
-absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec, absl::Span<const ArraySelector> selectors) {
+absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec,
+                                              absl::Span<const ArraySelector> selectors) {
   static const auto& kWhole = *new std::vector<Slice>();
   std::vector<Selected> selected;
   if (selectors.empty()) {
@@ -51,7 +53,8 @@ absl::StatusOr<NamedArrays> Take(const StateSpec& spec, absl::Span<const Selecte
     const std::string& index = spec[position].tensor.name;
     absl::StatusOr<Array> part = TakeSlice(arrays[static_cast<size_t>(position)], *slices);
     if (!part.ok()) {
-      return absl::Status(part.status().code(), absl::StrCat("index \"", index, "\": ", part.status().message()));
+      return absl::Status(part.status().code(),
+                          absl::StrCat("index \"", index, "\": ", part.status().message()));
     }
     taken.emplace_back(index, *std::move(part));
   }

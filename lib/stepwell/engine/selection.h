@@ -11,7 +11,8 @@
 
 namespace stepwell {
 
-// The position in `spec` of one index. INVALID_ARGUMENT for a subtree; else as StateSpec::Position and CheckPosition.
+// The position in `spec` of one index. INVALID_ARGUMENT for a subtree; else as StateSpec::Position and
+// CheckPosition.
 absl::StatusOr<int> ResolvePosition(const StateSpec& spec, const Index& index);
 
 // A part of one state array.
@@ -20,8 +21,10 @@ struct Selected {
   const std::vector<Slice>* slices;  // Of the selector, which must outlive this.
 };
 
-// What `selectors` take from a state of `spec`, in their order; everything, in spec order, when there are none.
-absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec, absl::Span<const ArraySelector> selectors);
+// What `selectors` take from a state of `spec`, in their order; everything, in spec order, when there are
+// none.
+absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec,
+                                              absl::Span<const ArraySelector> selectors);
 
 // Cuts `selected` out of the arrays of a state. Errors as TakeSlice, with the index named.
 absl::StatusOr<NamedArrays> Take(const StateSpec& spec, absl::Span<const Selected> selected,

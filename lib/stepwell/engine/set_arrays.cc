@@ -23,7 +23,8 @@ absl::Status SetArrays::Prepare() {
     if (!position.ok()) return position.status();
     const TensorSpec& tensor = spec[*position].tensor;
     if (!seen.insert(*position).second) {
-      return absl::InvalidArgumentError(absl::StrCat("index \"", tensor.name, "\" is given twice; expected once"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("index \"", tensor.name, "\" is given twice; expected once"));
     }
     const absl::Status fits = tensor.Check("index", array);
     if (!fits.ok()) return fits;

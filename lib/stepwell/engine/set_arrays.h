@@ -22,7 +22,9 @@ class SetArrays final : public Transition {
   absl::Duration ComputeTime() const override { return absl::Nanoseconds(1); }
   absl::StatusOr<Written> Compute() override { return Written(std::move(written_)); }
   std::string MethodName() const override { return ""; }
-  void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override { std::move(done_)(std::move(result)); }
+  void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override {
+    std::move(done_)(std::move(result));
+  }
 
   std::vector<std::pair<Index, Array>> given_;
   Callback done_;

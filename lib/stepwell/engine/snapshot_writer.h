@@ -40,9 +40,10 @@ class SnapshotWriter {
   SnapshotWriter(Store* store, SnapshotCache* cache, VersionAllocator* versions, const Clock* clock)
       : store_(store), cache_(cache), versions_(versions), clock_(clock) {}
 
-  // Commits `draft`. `visible` gets the snapshot once others can see it, or why it never will be; only in the first
-  // case, `durable` follows when `durability` is reached. Errors are those of Store.
-  void Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible, Store::DoneCallback durable);
+  // Commits `draft`. `visible` gets the snapshot once others can see it, or why it never will be; only in the
+  // first case, `durable` follows when `durability` is reached. Errors are those of Store.
+  void Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
+             Store::DoneCallback durable);
 
  private:
   std::shared_ptr<const Snapshot> Build(const SnapshotDraft& draft, Version version) const;

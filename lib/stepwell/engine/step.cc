@@ -80,7 +80,8 @@ absl::StatusOr<Transition::Written> Step::Compute() {
   absl::StatusOr<MethodResult> computed = method_->Run(inputs_, base().arrays());
   if (!computed.ok()) return computed.status();
   result_.outputs.reserve(chosen_outputs_.size());
-  for (const int at : chosen_outputs_) result_.outputs.emplace_back(method_->outputs()[at].name, computed->outputs[at]);
+  for (const int at : chosen_outputs_)
+    result_.outputs.emplace_back(method_->outputs()[at].name, computed->outputs[at]);
   if (!fetched_.empty()) {
     const absl::Status fetched = Fetch(*computed);
     if (!fetched.ok()) return fetched;

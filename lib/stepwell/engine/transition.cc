@@ -11,8 +11,8 @@ namespace stepwell {
 
 void Transition::Start() {
   if (const auto* branch = std::get_if<BranchName>(&target_.state)) {
-    const absl::Status entered = context_.queues->Enter(
-        branch->value, [self = shared_from_this()] { self->TakeTurn(); });
+    const absl::Status entered =
+        context_.queues->Enter(branch->value, [self = shared_from_this()] { self->TakeTurn(); });
     if (!entered.ok()) End(entered);
     return;
   }
@@ -41,9 +41,10 @@ void Transition::OnHead(absl::StatusOr<BranchRecord> branch) {
 }
 
 void Transition::GetBase(Version version) {
-  context_.cache->Get(version, [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
-    self->OnBase(std::move(base));
-  });
+  context_.cache->Get(version,
+                      [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
+                        self->OnBase(std::move(base));
+                      });
 }
 
 void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
@@ -76,8 +77,9 @@ absl::Status Transition::FindModel() {
     const std::string had = i < (*made_with)->size() ? (**made_with)[i].tensor.name : "";
     const std::string has = i < spec.size() ? spec[i].tensor.name : "";
     if (had != has) {
-      return StateSpecMismatch(*model_, record.revision, had.empty() ? has : had,
-                               absl::StrCat("at position ", i, " it has index \"", had, "\"; expected \"", has, "\""));
+      return StateSpecMismatch(
+          *model_, record.revision, had.empty() ? has : had,
+          absl::StrCat("at position ", i, " it has index \"", had, "\"; expected \"", has, "\""));
     }
     const absl::Status fits = spec[i].tensor.Check("index", base_->arrays()[static_cast<size_t>(i)]);
     if (!fits.ok()) return StateSpecMismatch(*model_, record.revision, has, fits.message());

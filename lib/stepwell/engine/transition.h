@@ -31,8 +31,8 @@ struct TransitionContext {
   Durability default_durability;
 };
 
-// From one version of a state to the next: waits for its turn when the state is a branch's head, gets the snapshot,
-// computes what changes, commits it, and gives the turn on. Step and SetArrays say what changes.
+// From one version of a state to the next: waits for its turn when the state is a branch's head, gets the
+// snapshot, computes what changes, commits it, and gives the turn on. Step and SetArrays say what changes.
 //
 // A transition keeps itself alive while something is under way, and moves between threads, on one at a time.
 class Transition : public std::enable_shared_from_this<Transition> {
@@ -55,7 +55,8 @@ class Transition : public std::enable_shared_from_this<Transition> {
   // The arrays that are new, by position; nothing when no version is to be minted.
   using Written = std::optional<std::vector<std::pair<int, Array>>>;
 
-  Transition(const TransitionContext& context, Target target) : context_(context), target_(std::move(target)) {}
+  Transition(const TransitionContext& context, Target target)
+      : context_(context), target_(std::move(target)) {}
 
   // Checks the request against the model of base(). Nothing has been computed yet.
   virtual absl::Status Prepare() = 0;

@@ -27,11 +27,10 @@ std::string ListNames(absl::Span<const TensorSpec> tensors) {
   if (tensors.empty()) return "none";
   const absl::Span<const TensorSpec> listed = tensors.subspan(0, 8);
   const size_t more = tensors.size() - listed.size();
-  return absl::StrCat(absl::StrJoin(listed, ", ",
-                                    [](std::string* out, const TensorSpec& tensor) {
-                                      absl::StrAppend(out, tensor.name);
-                                    }),
-                      more > 0 ? absl::StrCat(" and ", more, " more") : "");
+  return absl::StrCat(
+      absl::StrJoin(listed, ", ",
+                    [](std::string* out, const TensorSpec& tensor) { absl::StrAppend(out, tensor.name); }),
+      more > 0 ? absl::StrCat(" and ", more, " more") : "");
 }
 
 // Whether an array of dimension `from` always fits `to`, or, when `to` is checked at run time, may fit.
@@ -43,9 +42,10 @@ bool DimFits(const Dim& from, const Dim& to, bool may_be_checked_later) {
 
 bool TensorFits(const TensorSpec& from, const TensorSpec& to, bool may_be_checked_later) {
   return from.dtype == to.dtype &&
-         std::ranges::equal(from.dims, to.dims, [may_be_checked_later](const Dim& from_dim, const Dim& to_dim) {
-           return DimFits(from_dim, to_dim, may_be_checked_later);
-         });
+         std::ranges::equal(from.dims, to.dims,
+                            [may_be_checked_later](const Dim& from_dim, const Dim& to_dim) {
+                              return DimFits(from_dim, to_dim, may_be_checked_later);
+                            });
 }
 
 // Binds one method. Thread-compatible.
@@ -53,8 +53,14 @@ class Binder {
  public:
   Binder(std::string place, std::string graph_file, const StateSpec& spec,
          const absl::flat_hash_set<std::string>& without_type, const GraphInfo& graph, Issues& issues)
-      : place_(std::move(place)), graph_file_(std::move(graph_file)), spec_(spec), without_type_(without_type),
-        graph_(graph), issues_(issues), read_of_(graph.inputs.size()), writes_of_(graph.outputs.size()) {}
+      : place_(std::move(place)),
+        graph_file_(std::move(graph_file)),
+        spec_(spec),
+        without_type_(without_type),
+        graph_(graph),
+        issues_(issues),
+        read_of_(graph.inputs.size()),
+        writes_of_(graph.outputs.size()) {}
 
   void AddRead(const std::string& index, const std::string& input) {
     const std::optional<int> position = FindIndex("reads", index);
@@ -74,8 +80,8 @@ class Binder {
     const TensorSpec& want = graph_.inputs[*slot];
     const TensorSpec& have = spec_[*position].tensor;
     if (!TensorFits(have, want, false)) {
-      issues_.Add(place_, "reads \"", index, "\", ", have.ToString(), " in the state spec, into input \"", input,
-                  "\" of \"", graph_file_, "\", which takes ", want.ToString(),
+      issues_.Add(place_, "reads \"", index, "\", ", have.ToString(), " in the state spec, into input \"",
+                  input, "\" of \"", graph_file_, "\", which takes ", want.ToString(),
                   "; expected one that takes every such array");
     }
   }
@@ -83,8 +89,9 @@ class Binder {
   void AddWrite(const std::string& index, const std::string& output) {
     const std::optional<int> position = FindIndex("writes", index);
     if (!written_.insert(index).second) {
-      issues_.Add(place_, "index \"", absl::CHexEscape(index), "\" is written twice, the second time from output \"",
-                  absl::CHexEscape(output), "\"; expected at most once");
+      issues_.Add(place_, "index \"", absl::CHexEscape(index),
+                  "\" is written twice, the second time from output \"", absl::CHexEscape(output),
+                  "\"; expected at most once");
       return;
     }
     const std::optional<size_t> slot = FindTensor(graph_.outputs, output);
@@ -98,8 +105,9 @@ class Binder {
     const TensorSpec& have = graph_.outputs[*slot];
     const TensorSpec& want = spec_[*position].tensor;
     if (!TensorFits(have, want, true)) {
-      issues_.Add(place_, "writes \"", index, "\", ", want.ToString(), " in the state spec, from output \"", output,
-                  "\" of \"", graph_file_, "\", which gives ", have.ToString(), "; expected what fits the spec");
+      issues_.Add(place_, "writes \"", index, "\", ", want.ToString(), " in the state spec, from output \"",
+                  output, "\" of \"", graph_file_, "\", which gives ", have.ToString(),
+                  "; expected what fits the spec");
     }
   }
 
@@ -170,7 +178,8 @@ BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
     binder.AddRead(read.index(), read.input().empty() ? read.index() : read.input());
   }
   for (const model::Write& write : config.writes()) {
-    binder.AddWrite(write.index(), write.output().empty() ? absl::StrCat(write.index(), kNext) : write.output());
+    binder.AddWrite(write.index(),
+                    write.output().empty() ? absl::StrCat(write.index(), kNext) : write.output());
   }
   return binder.Finish(config.name());
 }

@@ -16,8 +16,8 @@ struct GraphInfo {
   std::vector<TensorSpec> outputs;
 };
 
-// A method's graph bound to the state spec. The vectors beside `name` are as Method has them; the others say where
-// each array goes.
+// A method's graph bound to the state spec. The vectors beside `name` are as Method has them; the others say
+// where each array goes.
 struct BoundMethod {
   // What feeds a graph input.
   struct Feed {
@@ -31,16 +31,16 @@ struct BoundMethod {
   std::vector<int> reads;   // Distinct.
   std::vector<int> writes;  // Distinct.
 
-  std::vector<Feed> feeds;           // One for each graph input.
-  std::vector<int> output_slots;     // The graph output behind each of `outputs`.
-  std::vector<int> write_slots;      // The graph output behind each of `writes`; one may be behind several.
+  std::vector<Feed> feeds;        // One for each graph input.
+  std::vector<int> output_slots;  // The graph output behind each of `outputs`.
+  std::vector<int> write_slots;   // The graph output behind each of `writes`; one may be behind several.
 };
 
-// Binds method `i` of `text` to `graph`, which was read from `graph_file`. Adds an issue for everything in the text
-// that the graph or `spec` does not have, for two writes to one index or two reads into one input, and for each
-// dtype, rank or dimension in which a graph and `spec` differ. A read's graph input must take every array that the
-// spec allows; a write's graph output may be less certain than the spec, and is then checked when it runs. Indices in
-// `without_type` are declared but have nothing to compare with.
+// Binds method `i` of `text` to `graph`, which was read from `graph_file`. Adds an issue for everything in
+// the text that the graph or `spec` does not have, for two writes to one index or two reads into one input,
+// and for each dtype, rank or dimension in which a graph and `spec` differ. A read's graph input must take
+// every array that the spec allows; a write's graph output may be less certain than the spec, and is then
+// checked when it runs. Indices in `without_type` are declared but have nothing to compare with.
 BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
                        const absl::flat_hash_set<std::string>& without_type, const std::string& graph_file,
                        const GraphInfo& graph, Issues& issues);

@@ -75,8 +75,9 @@ class PathReader {
 
 absl::Status CheckIndexPath(absl::string_view path) {
   if (path.size() > kMaxIndexLength) {
-    return absl::InvalidArgumentError(absl::StrCat("index \"", absl::CHexEscape(path.substr(0, 32)), "…\" has ",
-                                                   path.size(), " bytes; expected at most ", kMaxIndexLength));
+    return absl::InvalidArgumentError(absl::StrCat("index \"", absl::CHexEscape(path.substr(0, 32)),
+                                                   "…\" has ", path.size(), " bytes; expected at most ",
+                                                   kMaxIndexLength));
   }
   PathReader reader(path);
   const char* expected = reader.TakeFirst();

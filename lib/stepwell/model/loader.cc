@@ -32,8 +32,10 @@ std::optional<ConfigText> ReadConfig(const Package& package, Issues& issues) {
     const auto model = onnx::ReadOnnxFile(package, file, issues, content);
     if (!model.has_value()) return std::nullopt;
     const std::optional<std::string> text = onnx::FindStepwellText(*model);
-    if (text.has_value()) return ParseModelConfig(*text, absl::StrCat(file, " (metadata stepwell.model)"), issues);
-    issues.Add(file, "has no metadata \"stepwell.model\"; expected the text of a ", Package::kTextFile, " there");
+    if (text.has_value())
+      return ParseModelConfig(*text, absl::StrCat(file, " (metadata stepwell.model)"), issues);
+    issues.Add(file, "has no metadata \"stepwell.model\"; expected the text of a ", Package::kTextFile,
+               " there");
     return std::nullopt;
   }
   const absl::StatusOr<std::string> text = package.Read(Package::kTextFile);
@@ -73,7 +75,9 @@ class Loader {
     for (int i = 0; i < config.method_size(); ++i) {
       const std::string place = text.MethodPlace(i);
       if (!IsMethodName(config.method(i).name())) {
-        issues_.Add(place, "expected a name of letters, digits, \"_\", \"-\" and \".\", beginning with a letter or \"_\"");
+        issues_.Add(
+            place,
+            "expected a name of letters, digits, \"_\", \"-\" and \".\", beginning with a letter or \"_\"");
       } else if (!names.insert(config.method(i).name()).second) {
         issues_.Add(place, "the method is declared already; expected each method once");
       } else {

@@ -19,8 +19,8 @@ struct LoadOptions {
   std::string digest;           // Of the package, as Package::Digest tells it.
 };
 
-// Makes the model `name` from its package. FAILED_PRECONDITION (MODEL_INVALID): the package is wrong; the message has
-// a line for everything that is. RESOURCE_EXHAUSTED: there is no memory for it.
+// Makes the model `name` from its package. FAILED_PRECONDITION (MODEL_INVALID): the package is wrong; the
+// message has a line for everything that is. RESOURCE_EXHAUSTED: there is no memory for it.
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const Package& package, absl::string_view name,
                                                        const LoadOptions& options = {});
 

@@ -16,9 +16,8 @@ absl::StatusOr<const Method*> Model::FindMethod(absl::string_view name) const {
   }
   constexpr size_t kMaxListed = 8;
   const absl::Span<const std::unique_ptr<const Method>> listed = methods().subspan(0, kMaxListed);
-  const std::string names = absl::StrJoin(listed, ", ", [](std::string* out, const auto& method) {
-    absl::StrAppend(out, method->name());
-  });
+  const std::string names = absl::StrJoin(
+      listed, ", ", [](std::string* out, const auto& method) { absl::StrAppend(out, method->name()); });
   const size_t more = methods().size() - listed.size();
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("model \"", parts_.name, "\" has no method \"",

@@ -76,7 +76,7 @@ class Model {
     int64_t revision = 1;  // 1, 2, …: a new one whenever the package's content changes.
     std::string digest;    // Of the package's content: "sha256:…".
     std::string description;
-    std::shared_ptr<const StateSpec> state_spec;  // Never null.
+    std::shared_ptr<const StateSpec> state_spec;         // Never null.
     std::vector<std::unique_ptr<const Method>> methods;  // In the order of the package's text.
   };
 

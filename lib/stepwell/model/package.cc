@@ -1,12 +1,12 @@
 #include "stepwell/model/package.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <fstream>
 #include <memory>
 #include <system_error>
 #include <utility>
-
-#include <openssl/evp.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -92,9 +92,9 @@ absl::Status Package::ListFolder() {
     if (entry->is_symlink(error)) {
       const fs::path target = fs::canonical(path, error);
       if (error || !IsInside(target, folder_)) {
-        return absl::FailedPreconditionError(
-            absl::StrCat(name, ": the symbolic link leads ", error ? "nowhere" : "out of the package",
-                         "; expected a file inside the package"));
+        return absl::FailedPreconditionError(absl::StrCat(name, ": the symbolic link leads ",
+                                                          error ? "nowhere" : "out of the package",
+                                                          "; expected a file inside the package"));
       }
     }
     if (entry->is_regular_file(error)) files_.push_back(name);
@@ -121,7 +121,8 @@ absl::StatusOr<std::string> Package::Read(absl::string_view file) const {
   const absl::StatusOr<fs::path> path = Find(file);
   if (!path.ok()) return path.status();
   std::string content;
-  absl::Status status = ReadPieces(*path, [&content](absl::string_view piece) { absl::StrAppend(&content, piece); });
+  absl::Status status =
+      ReadPieces(*path, [&content](absl::string_view piece) { absl::StrAppend(&content, piece); });
   if (!status.ok()) return status;
   return content;
 }
@@ -149,9 +150,9 @@ absl::Status CheckModelName(absl::string_view name) {
       std::ranges::all_of(name, allowed)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "model name \"", absl::CHexEscape(name.substr(0, 128)),
-      "\": expected 1 to 128 letters, digits, \"_\", \"-\" or \".\", beginning with a letter, digit or \"_\""));
+  return absl::InvalidArgumentError(absl::StrCat("model name \"", absl::CHexEscape(name.substr(0, 128)),
+                                                 "\": expected 1 to 128 letters, digits, \"_\", \"-\" or "
+                                                 "\".\", beginning with a letter, digit or \"_\""));
 }
 
 }  // namespace stepwell

@@ -48,7 +48,8 @@ absl::Status ModelRepository::LoadAll() {
     entries_[name].error = loaded;
   }
   if (!error) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("model repository \"", options_.root.string(), "\": ", error.message()));
+  return absl::InternalError(
+      absl::StrCat("model repository \"", options_.root.string(), "\": ", error.message()));
 }
 
 bool ModelRepository::HasPackage(absl::string_view name) const {
@@ -84,15 +85,15 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_
   return loaded;
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(
-    absl::string_view name, const Known& known) const {
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::string_view name,
+                                                                          const Known& known) const {
   std::error_code error;
   const fs::path folder = options_.root / std::string(name);
   const fs::path file = options_.root / absl::StrCat(name, kLoneEnding);
   const bool is_folder = fs::is_directory(folder, error);
   if (is_folder && fs::exists(file, error)) {
-    return absl::FailedPreconditionError(absl::StrCat("model \"", name, "\" has two packages, \"", name, "\" and \"",
-                                                      name, kLoneEnding, "\"; expected one"));
+    return absl::FailedPreconditionError(absl::StrCat("model \"", name, "\" has two packages, \"", name,
+                                                      "\" and \"", name, kLoneEnding, "\"; expected one"));
   }
   const absl::StatusOr<Package> package = Package::Open(is_folder ? folder : file);
   if (!package.ok()) return package.status();
@@ -126,8 +127,9 @@ absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::s
   if (!entry.loading && entry.error.ok()) return ModelNotFound(name, "is unloaded");
   const std::string why =
       entry.loading ? "it is being loaded" : absl::StrCat("it failed to load: ", entry.error.message());
-  return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat("model \"", name, "\" is not ready: ", why)),
-                       "MODEL_NOT_READY", {{"model", std::string(name)}});
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("model \"", name, "\" is not ready: ", why)),
+      "MODEL_NOT_READY", {{"model", std::string(name)}});
 }
 
 ModelStatus ModelRepository::StatusOf(const std::string& name, const Entry& entry) {
@@ -149,7 +151,8 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
   return (*entry)->newest();
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name, int64_t revision) const {
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name,
+                                                                   int64_t revision) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const absl::StatusOr<const Entry*> entry = FindEntry(name);
   if (!entry.ok()) return entry.status();
@@ -160,7 +163,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
 }
 
 absl::StatusOr<std::shared_ptr<const StateSpec>> ModelRepository::FindStateSpec(absl::string_view name,
-                                                                              int64_t revision) const {
+                                                                                int64_t revision) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const auto entry = entries_.find(name);
   if (entry == entries_.end()) return ModelNotFound(name, "is not loaded");

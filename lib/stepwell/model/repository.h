@@ -42,8 +42,8 @@ class ModelRepository {
   // NOT_FOUND: the folder is not there.
   absl::Status LoadAll();
 
-  // Loads `name`, or returns the newest revision when the package's content (its digest) is still that one's. A
-  // failure keeps the revision that was there. NOT_FOUND (MODEL_NOT_FOUND): no such package.
+  // Loads `name`, or returns the newest revision when the package's content (its digest) is still that one's.
+  // A failure keeps the revision that was there. NOT_FOUND (MODEL_NOT_FOUND): no such package.
   // INVALID_ARGUMENT: `name` is no package name (it might reach outside the folder). FAILED_PRECONDITION: the
   // package is wrong; the message lists all that is wrong with it, a line each.
   absl::StatusOr<std::shared_ptr<const Model>> Load(absl::string_view name);
@@ -58,9 +58,10 @@ class ModelRepository {
   // One revision. Errors as above; NOT_FOUND also when that revision is not loaded.
   absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name, int64_t revision) const;
 
-  // The state spec of a revision that was loaded once, also when it no longer is: snapshots outlive their models.
-  // NOT_FOUND (MODEL_NOT_FOUND): this process never loaded it.
-  absl::StatusOr<std::shared_ptr<const StateSpec>> FindStateSpec(absl::string_view name, int64_t revision) const;
+  // The state spec of a revision that was loaded once, also when it no longer is: snapshots outlive their
+  // models. NOT_FOUND (MODEL_NOT_FOUND): this process never loaded it.
+  absl::StatusOr<std::shared_ptr<const StateSpec>> FindStateSpec(absl::string_view name,
+                                                                 int64_t revision) const;
 
   // NOT_FOUND (MODEL_NOT_FOUND) for a name that is not listed.
   absl::StatusOr<ModelStatus> Status(absl::string_view name) const;
@@ -74,11 +75,10 @@ class ModelRepository {
     bool loading = false;                                    // Load or Unload waits until it is not.
     absl::Status error;                                      // Of the last load.
     std::map<int64_t, std::shared_ptr<const Model>> models;  // By revision.
-    std::weak_ptr<const Model> unloaded;                     // The newest that was unloaded; steps may still hold it.
-    int64_t last_revision = 0;                               // Ever made; it and what follows outlive Unload.
+    std::weak_ptr<const Model> unloaded;  // The newest that was unloaded; steps may still hold it.
+    int64_t last_revision = 0;            // Ever made; it and what follows outlive Unload.
     std::string last_digest;
     std::map<int64_t, std::shared_ptr<const StateSpec>> state_specs;  // By revision.
-
 
     std::shared_ptr<const Model> newest() const { return models.empty() ? nullptr : models.rbegin()->second; }
     bool is_listed() const { return loading || !error.ok() || !models.empty() || !unloaded.expired(); }

@@ -31,9 +31,10 @@ uint64_t LoadLength(const std::byte* bytes) {
 
 std::optional<DType> DTypeOfTag(absl::string_view tag) {
   constexpr std::pair<absl::string_view, DType> kTags[] = {
-      {"BOOL", DType::kBool},    {"I8", DType::kInt8},    {"U8", DType::kUInt8},     {"I16", DType::kInt16},
-      {"U16", DType::kUInt16},   {"I32", DType::kInt32},  {"U32", DType::kUInt32},   {"I64", DType::kInt64},
-      {"U64", DType::kUInt64},   {"F16", DType::kFloat16}, {"BF16", DType::kBFloat16}, {"F32", DType::kFloat32},
+      {"BOOL", DType::kBool},   {"I8", DType::kInt8},       {"U8", DType::kUInt8},
+      {"I16", DType::kInt16},   {"U16", DType::kUInt16},    {"I32", DType::kInt32},
+      {"U32", DType::kUInt32},  {"I64", DType::kInt64},     {"U64", DType::kUInt64},
+      {"F16", DType::kFloat16}, {"BF16", DType::kBFloat16}, {"F32", DType::kFloat32},
       {"F64", DType::kFloat64},
   };
   const auto* found = std::ranges::find(kTags, tag, [](const auto& entry) { return entry.first; });
@@ -70,13 +71,16 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value) {
       !value.contains("data_offsets")) {
     return Wrong(name, "expected an object with \"dtype\", \"shape\" and \"data_offsets\"");
   }
-  const std::string tag = value["dtype"].is_string() ? value["dtype"].get<std::string>() : value["dtype"].dump();
+  const std::string tag =
+      value["dtype"].is_string() ? value["dtype"].get<std::string>() : value["dtype"].dump();
   const std::optional<DType> dtype = DTypeOfTag(tag);
-  if (!dtype.has_value()) return Wrong(name, absl::StrCat("dtype ", tag, " is none of those that arrays have"));
+  if (!dtype.has_value())
+    return Wrong(name, absl::StrCat("dtype ", tag, " is none of those that arrays have"));
 
   const std::optional<std::vector<int64_t>> dims = Integers(value["shape"]);
   if (!dims.has_value()) {
-    return Wrong(name, absl::StrCat("shape ", value["shape"].dump(), "; expected an array of integers from 0"));
+    return Wrong(name,
+                 absl::StrCat("shape ", value["shape"].dump(), "; expected an array of integers from 0"));
   }
   absl::StatusOr<Shape> shape = Shape::Make(*dims);
   if (!shape.ok()) return Wrong(name, shape.status().message());
@@ -117,7 +121,8 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text) {
 absl::StatusOr<Safetensors> ParseSafetensors(Buffer content) {
   const uint64_t size = content.size();
   if (size < kLengthBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("the file has ", size, " bytes; expected 8 of header length"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the file has ", size, " bytes; expected 8 of header length"));
   }
   const uint64_t header_bytes = LoadLength(content.data());
   if (header_bytes > kMaxHeaderBytes || header_bytes > size - kLengthBytes) {
@@ -144,18 +149,19 @@ absl::StatusOr<Safetensors> ParseSafetensors(Buffer content) {
   Safetensors tensors;
   for (Entry& entry : entries) {
     if (entry.begin != expected || entry.end > size - data_start) {
-      return Wrong(entry.name, absl::StrCat("has the bytes [", entry.begin, ", ", entry.end, "); expected them from ",
-                                            expected, " within the ", size - data_start, " of the file"));
+      return Wrong(entry.name,
+                   absl::StrCat("has the bytes [", entry.begin, ", ", entry.end, "); expected them from ",
+                                expected, " within the ", size - data_start, " of the file"));
     }
     expected = entry.end;
-    absl::StatusOr<Array> array = Array::Make(entry.dtype, std::move(entry.shape),
-                                              content.Part(data_start + entry.begin, entry.end - entry.begin));
+    absl::StatusOr<Array> array = Array::Make(
+        entry.dtype, std::move(entry.shape), content.Part(data_start + entry.begin, entry.end - entry.begin));
     if (!array.ok()) return Wrong(entry.name, array.status().message());
     tensors.emplace(std::move(entry.name), *std::move(array));
   }
   if (expected != size - data_start) {
-    return absl::InvalidArgumentError(absl::StrCat("the file has ", size - data_start,
-                                                   " bytes of data; expected ", expected, ", as its tensors take"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the file has ", size - data_start, " bytes of data; expected ", expected, ", as its tensors take"));
   }
   return tensors;
 }

@@ -18,7 +18,8 @@
 namespace stepwell {
 namespace {
 
-// `value` as a T: rounded to the nearest for floating-point types, exact for others; nothing when out of range.
+// `value` as a T: rounded to the nearest for floating-point types, exact for others; nothing when out of
+// range.
 template <typename T>
 std::optional<T> Represent(double value) {
   if constexpr (std::is_same_v<T, double>) {
@@ -100,7 +101,8 @@ class StateArrayMaker {
     return spec;
   }
 
-  InitialValue MakeInitial(const std::string& place, const model::StateArray& config, const TensorSpec& spec) {
+  InitialValue MakeInitial(const std::string& place, const model::StateArray& config,
+                           const TensorSpec& spec) {
     switch (config.initial_case()) {
       case model::StateArray::kGiven:
         return GivenAtMakeState();
@@ -130,11 +132,13 @@ class StateArrayMaker {
   InitialValue MakeFilled(const std::string& place, const TensorSpec& spec, double value) {
     std::optional<Array> array = MakeConstant(spec.dtype, *InitialShape(spec), value);
     if (array.has_value()) return *std::move(array);
-    issues_.Add(place, "constant ", value, " is no ", DTypeName(spec.dtype), "; expected a number of that dtype");
+    issues_.Add(place, "constant ", value, " is no ", DTypeName(spec.dtype),
+                "; expected a number of that dtype");
     return GivenAtMakeState();
   }
 
-  InitialValue ReadInitial(const std::string& place, const model::StateArray& config, const TensorSpec& spec) {
+  InitialValue ReadInitial(const std::string& place, const model::StateArray& config,
+                           const TensorSpec& spec) {
     const std::string& path = config.file().path();
     auto [file, is_new] = files_.try_emplace(path);
     if (is_new) file->second = ReadFile(path);
@@ -146,10 +150,12 @@ class StateArrayMaker {
     const std::string& name = config.file().tensor().empty() ? config.index() : config.file().tensor();
     const auto tensor = tensors.find(name);
     if (tensor == tensors.end()) {
-      issues_.Add(place, "\"", path, "\" has no tensor \"", absl::CHexEscape(name), "\"; it has ", ListNames(tensors));
+      issues_.Add(place, "\"", path, "\" has no tensor \"", absl::CHexEscape(name), "\"; it has ",
+                  ListNames(tensors));
       return GivenAtMakeState();
     }
-    const absl::Status fits = spec.Check(absl::StrCat("tensor \"", name, "\" of \"", path, "\" for index"), tensor->second);
+    const absl::Status fits =
+        spec.Check(absl::StrCat("tensor \"", name, "\" of \"", path, "\" for index"), tensor->second);
     if (!fits.ok()) issues_.Add(place, fits.message());
     return tensor->second;
   }

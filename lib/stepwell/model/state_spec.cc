@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kMaxListed = 8;
 
 bool Fits(const TensorSpec& spec, const Array& array) {
-  if (array.dtype() != spec.dtype || static_cast<size_t>(array.shape().rank()) != spec.dims.size()) return false;
+  if (array.dtype() != spec.dtype || static_cast<size_t>(array.shape().rank()) != spec.dims.size())
+    return false;
   for (size_t axis = 0; axis < spec.dims.size(); ++axis) {
     const Dim& dim = spec.dims[axis];
     if (!dim.is_dynamic() && dim.extent != array.shape()[static_cast<int>(axis)]) return false;
@@ -41,7 +42,8 @@ std::string NearestIndices(absl::Span<const StateArraySpec> arrays, absl::string
   const std::string names =
       absl::StrJoin(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(listed), ", ",
                     [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.second); });
-  const std::string more = listed < ranked.size() ? absl::StrCat(" and ", ranked.size() - listed, " more") : "";
+  const std::string more =
+      listed < ranked.size() ? absl::StrCat(" and ", ranked.size() - listed, " more") : "";
   return absl::StrCat("the model has ", names, more);
 }
 
@@ -120,10 +122,10 @@ absl::StatusOr<std::vector<Array>> StateSpec::MakeInitial(
     if (!position.ok()) return position.status();
     const Array*& replacement = replacements[static_cast<size_t>(*position)];
     if (replacement != nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat("state array \"", index, "\" is given twice; expected once"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("state array \"", index, "\" is given twice; expected once"));
     }
-    if (absl::Status status = (*this)[*position].tensor.Check("state array", array);
-        !status.ok()) {
+    if (absl::Status status = (*this)[*position].tensor.Check("state array", array); !status.ok()) {
       return status;
     }
     replacement = &array;
@@ -140,12 +142,12 @@ absl::StatusOr<std::vector<Array>> StateSpec::MakeInitial(
     } else if (std::holds_alternative<RngKey>(spec.initial) && rng_seed.has_value()) {
       initial.push_back(MakeRngKey(*rng_seed));
     } else if (std::holds_alternative<RngKey>(spec.initial)) {
-      return absl::InvalidArgumentError(absl::StrCat("state array \"", spec.tensor.name,
-                                                     "\" is a random key; expected a seed, or the array itself"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "state array \"", spec.tensor.name, "\" is a random key; expected a seed, or the array itself"));
     } else {
-      return absl::InvalidArgumentError(absl::StrCat("state array \"", spec.tensor.name,
-                                                     "\" has no initial value of its own; expected an array of ",
-                                                     spec.tensor.ToString()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("state array \"", spec.tensor.name,
+                       "\" has no initial value of its own; expected an array of ", spec.tensor.ToString()));
     }
   }
   return initial;

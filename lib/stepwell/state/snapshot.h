@@ -11,8 +11,8 @@
 
 namespace stepwell {
 
-// A state with all its arrays, stored under a version. Immutable: a step makes another one, which shares every array
-// that it did not write. Thread-safe.
+// A state with all its arrays, stored under a version. Immutable: a step makes another one, which shares
+// every array that it did not write. Thread-safe.
 class Snapshot {
  public:
   // `arrays` has one array for each of `record->writers`.

@@ -17,8 +17,9 @@ class ArrayGatherer {
     const size_t count = self->arrays_.size();
     self->missing_ = count + 1;  // One for this function, which ends after the last read was asked for.
     for (size_t position = 0; position < count; ++position) {
-      store->ReadArray(self->record_->writers[position], static_cast<int>(position),
-                       [self, position](absl::StatusOr<Array> array) { self->Add(position, std::move(array)); });
+      store->ReadArray(
+          self->record_->writers[position], static_cast<int>(position),
+          [self, position](absl::StatusOr<Array> array) { self->Add(position, std::move(array)); });
     }
     self->Finish();
   }
@@ -78,17 +79,18 @@ void SnapshotCache::Get(Version version, SnapshotCallback done) {
 }
 
 void SnapshotCache::Load(Version version, SnapshotCallback done) {
-  store_->ReadSnapshot(
-      version, [this, done = std::move(done)](absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
-        if (!record.ok()) return std::move(done)(record.status());
-        ArrayGatherer::Start(std::make_shared<ArrayGatherer>(this, *std::move(record), std::move(done)), store_);
-      });
+  store_->ReadSnapshot(version, [this, done = std::move(done)](
+                                    absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
+    if (!record.ok()) return std::move(done)(record.status());
+    ArrayGatherer::Start(std::make_shared<ArrayGatherer>(this, *std::move(record), std::move(done)), store_);
+  });
 }
 
 void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
   const Version version = snapshot->version();
   Shard& shard = ShardOf(version);
-  std::shared_ptr<const Snapshot> evicted;  // Freed after the lock, which may be the last reference to large arrays.
+  std::shared_ptr<const Snapshot>
+      evicted;  // Freed after the lock, which may be the last reference to large arrays.
   absl::MutexLock lock(&shard.mutex);
   const auto found = shard.by_version.find(version);
   if (found != shard.by_version.end()) {

@@ -14,17 +14,18 @@
 
 namespace stepwell {
 
-// The hot snapshots, whole, in front of a store: the most recently used stay, the others come back from the store on
-// demand. Dropping a snapshot here drops only this cache's reference. Thread-safe.
+// The hot snapshots, whole, in front of a store: the most recently used stay, the others come back from the
+// store on demand. Dropping a snapshot here drops only this cache's reference. Thread-safe.
 class SnapshotCache {
  public:
   using SnapshotCallback = Store::Callback<std::shared_ptr<const Snapshot>>;
 
-  // Keeps at least `capacity` snapshots, rounded up to what its shards divide evenly. `store` must outlive this.
+  // Keeps at least `capacity` snapshots, rounded up to what its shards divide evenly. `store` must outlive
+  // this.
   SnapshotCache(Store* store, size_t capacity);
 
-  // The snapshot under `version`: inside the call when it is here, else once the store has read it. Errors are the
-  // store's: NOT_FOUND (SNAPSHOT_UNKNOWN).
+  // The snapshot under `version`: inside the call when it is here, else once the store has read it. Errors
+  // are the store's: NOT_FOUND (SNAPSHOT_UNKNOWN).
   void Get(Version version, SnapshotCallback done);
 
   // Makes `snapshot` the most recently used.

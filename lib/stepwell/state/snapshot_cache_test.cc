@@ -13,7 +13,9 @@ namespace {
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> Get(SnapshotCache& cache, Version version) {
   absl::StatusOr<std::shared_ptr<const Snapshot>> result = absl::UnknownError("never called back");
-  cache.Get(version, [&](auto snapshot) { result = std::move(snapshot); });  // The memory store answers inside the call.
+  cache.Get(version, [&](auto snapshot) {
+    result = std::move(snapshot);
+  });  // The memory store answers inside the call.
   return result;
 }
 
@@ -55,7 +57,8 @@ TEST(SnapshotCache, BringsAColdSnapshotBackWhole) {
 TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   MemoryStore store;
   SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
-  const auto first = Store(store, Version(1)), second = Store(store, Version(17)), third = Store(store, Version(33));
+  const auto first = Store(store, Version(1)), second = Store(store, Version(17)),
+             third = Store(store, Version(33));
   cache.Put(first);
   cache.Put(second);
   ASSERT_EQ(*Get(cache, Version(1)), first);
@@ -80,7 +83,8 @@ TEST(SnapshotCache, MissingArrayFailsTheWholeSnapshot) {
   record.version = Version(5);
   record.writers = {Version(5), Version(4)};  // Nobody wrote version 4.
   CommitBatch batch;
-  batch.snapshots.push_back({std::make_shared<const SnapshotRecord>(record), {{0, Array::Scalar<int64_t>(1)}}});
+  batch.snapshots.push_back(
+      {std::make_shared<const SnapshotRecord>(record), {{0, Array::Scalar<int64_t>(1)}}});
   store.Commit(
       std::move(batch), Durability::kAsync, [](absl::Status) {}, [](absl::Status) {});
   EXPECT_EQ(Get(cache, Version(5)).status().code(), absl::StatusCode::kNotFound);

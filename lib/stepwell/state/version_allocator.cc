@@ -18,7 +18,8 @@ std::optional<Version> Take(std::vector<VersionBlock>& blocks) {
 
 }  // namespace
 
-VersionAllocator::VersionAllocator(Store* store, int64_t block_size) : store_(store), block_size_(block_size) {}
+VersionAllocator::VersionAllocator(Store* store, int64_t block_size)
+    : store_(store), block_size_(block_size) {}
 
 void VersionAllocator::Next(VersionCallback done) {
   std::optional<Version> version;
@@ -27,8 +28,9 @@ void VersionAllocator::Next(VersionCallback done) {
     absl::MutexLock lock(&mutex_);
     version = Take(blocks_);
     if (!version.has_value()) waiting_.push_back(std::move(done));
-    const bool low = blocks_.empty() ||
-                     (blocks_.size() == 1 && blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
+    const bool low =
+        blocks_.empty() ||
+        (blocks_.size() == 1 && blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
     if (low && !reserving_) reserve = reserving_ = true;
   }
   if (reserve) Reserve();

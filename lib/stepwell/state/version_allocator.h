@@ -10,8 +10,8 @@
 
 namespace stepwell {
 
-// Hands out version numbers one by one from blocks that the store reserves, and reserves the next block before the
-// last number is gone, so that a step almost never waits for the store. Thread-safe.
+// Hands out version numbers one by one from blocks that the store reserves, and reserves the next block
+// before the last number is gone, so that a step almost never waits for the store. Thread-safe.
 class VersionAllocator {
  public:
   using VersionCallback = Store::Callback<Version>;
@@ -19,8 +19,8 @@ class VersionAllocator {
   // `store` must outlive this, and every reservation must have been answered before this goes.
   VersionAllocator(Store* store, int64_t block_size);
 
-  // The next number: inside the call when one is at hand, else when the store has reserved more. Errors are the
-  // store's. A number that is not used is lost, which harms nobody.
+  // The next number: inside the call when one is at hand, else when the store has reserved more. Errors are
+  // the store's. A number that is not used is lost, which harms nobody.
   void Next(VersionCallback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -31,7 +31,7 @@ class VersionAllocator {
   const int64_t block_size_;
 
   absl::Mutex mutex_;
-  std::vector<VersionBlock> blocks_ ABSL_GUARDED_BY(mutex_);       // In use first; none is empty.
+  std::vector<VersionBlock> blocks_ ABSL_GUARDED_BY(mutex_);  // In use first; none is empty.
   std::vector<VersionCallback> waiting_ ABSL_GUARDED_BY(mutex_);
   bool reserving_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -83,7 +83,9 @@ TEST(VersionAllocator, FailedReservationFailsThoseThatWaitAndTheNextCallTriesAga
   SlowStore store;
   VersionAllocator allocator(&store, 4);
   std::vector<absl::StatusOr<Version>> results;
-  const auto next = [&] { allocator.Next([&](absl::StatusOr<Version> version) { results.push_back(version); }); };
+  const auto next = [&] {
+    allocator.Next([&](absl::StatusOr<Version> version) { results.push_back(version); });
+  };
   next();
   std::move(store.reservations[0].second)(absl::UnavailableError("no disk"));
   store.reservations.clear();

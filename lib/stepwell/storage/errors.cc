@@ -6,10 +6,10 @@
 namespace stepwell {
 
 absl::Status SnapshotUnknown(Version version) {
-  return WithErrorInfo(
-      absl::NotFoundError(absl::StrCat("version ", version.value(), " is unknown; expected a version that MakeState, ",
-                                       "Step or SetArrays of this server returned")),
-      "SNAPSHOT_UNKNOWN", {{"version", absl::StrCat(version.value())}});
+  return WithErrorInfo(absl::NotFoundError(absl::StrCat("version ", version.value(),
+                                                        " is unknown; expected a version that MakeState, ",
+                                                        "Step or SetArrays of this server returned")),
+                       "SNAPSHOT_UNKNOWN", {{"version", absl::StrCat(version.value())}});
 }
 
 absl::Status BranchNotFound(absl::string_view branch) {
@@ -33,10 +33,11 @@ absl::Status HeadMoved(absl::string_view branch, Version expected, Version curre
 }
 
 absl::Status DurabilityUnavailable(absl::string_view store) {
-  return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
-                           "durability SYNC is not to be had: the ", store,
-                           " store keeps nothing on disk; ask for ASYNC, or leave the durability to the server")),
-                       "DURABILITY_UNAVAILABLE");
+  return WithErrorInfo(
+      absl::FailedPreconditionError(
+          absl::StrCat("durability SYNC is not to be had: the ", store,
+                       " store keeps nothing on disk; ask for ASYNC, or leave the durability to the server")),
+      "DURABILITY_UNAVAILABLE");
 }
 
 }  // namespace stepwell

@@ -11,9 +11,11 @@
 namespace stepwell {
 
 absl::Status MemoryStore::CheckBranches(const CommitBatch& batch) const {
-  absl::flat_hash_set<absl::string_view> named;  // A batch changes a branch once: the second would not see the first.
+  absl::flat_hash_set<absl::string_view>
+      named;  // A batch changes a branch once: the second would not see the first.
   for (const BranchRecord& branch : batch.new_branches) {
-    if (branches_.contains(branch.name) || !named.insert(branch.name).second) return BranchExists(branch.name);
+    if (branches_.contains(branch.name) || !named.insert(branch.name).second)
+      return BranchExists(branch.name);
   }
   for (const BranchMove& move : batch.branch_moves) {
     const auto branch = branches_.find(move.branch);
@@ -57,7 +59,8 @@ absl::Status MemoryStore::Apply(CommitBatch batch) {
   return absl::OkStatus();
 }
 
-void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) {
+void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible,
+                         DoneCallback durable) {
   const absl::Status applied =
       durability == Durability::kSync ? DurabilityUnavailable("memory") : Apply(std::move(batch));
   std::move(visible)(applied);

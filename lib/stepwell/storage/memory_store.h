@@ -12,8 +12,8 @@
 
 namespace stepwell {
 
-// Keeps everything in this process's memory and loses it with the process. Completes every call before it returns.
-// Thread-safe.
+// Keeps everything in this process's memory and loses it with the process. Completes every call before it
+// returns. Thread-safe.
 class MemoryStore final : public Store {
  public:
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override;

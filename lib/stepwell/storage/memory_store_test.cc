@@ -6,7 +6,8 @@ namespace stepwell {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
-                         ::testing::Values(StoreDriver{"memory", [] { return std::make_unique<MemoryStore>(); }}));
+                         ::testing::Values(StoreDriver{"memory",
+                                                       [] { return std::make_unique<MemoryStore>(); }}));
 
 }  // namespace
 }  // namespace stepwell

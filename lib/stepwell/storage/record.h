@@ -35,19 +35,19 @@ class Version {
 // What a user writes on a snapshot or a branch.
 using Labels = absl::btree_map<std::string, std::string>;
 
-// What is stored of a snapshot: all but its arrays, of which it says who wrote them. An array is written at exactly
-// one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
+// What is stored of a snapshot: all but its arrays, of which it says who wrote them. An array is written at
+// exactly one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
 struct SnapshotRecord {
   Version version{0};
   std::optional<Version> parent;  // Absent for a root.
   std::string model;
-  int64_t revision = 0;    // Of the model that wrote it.
-  std::string method;      // That wrote it; empty for MakeState and SetArrays.
+  int64_t revision = 0;  // Of the model that wrote it.
+  std::string method;    // That wrote it; empty for MakeState and SetArrays.
   absl::Time create_time;
   Labels labels;
-  int64_t step_count = 0;   // Steps since the root.
-  int64_t state_bytes = 0;  // Of all its arrays.
-  int64_t new_bytes = 0;    // Of the arrays that it wrote.
+  int64_t step_count = 0;                   // Steps since the root.
+  int64_t state_bytes = 0;                  // Of all its arrays.
+  int64_t new_bytes = 0;                    // Of the arrays that it wrote.
   absl::InlinedVector<Version, 4> writers;  // By position in the state spec.
 };
 

@@ -21,7 +21,8 @@ enum class Durability {
   kSync,   // Once it would survive a crash. FAILED_PRECONDITION from a store that cannot.
 };
 
-// A snapshot to store, with the arrays that it wrote: one for each position whose writer is the snapshot itself.
+// A snapshot to store, with the arrays that it wrote: one for each position whose writer is the snapshot
+// itself.
 struct NewSnapshot {
   std::shared_ptr<const SnapshotRecord> record;
   absl::InlinedVector<std::pair<int, Array>, 2> arrays;  // (position, array)
@@ -48,10 +49,10 @@ struct VersionBlock {
   Version end{0};
 };
 
-// Where snapshots and branches live. Every call is asynchronous: its callback runs exactly once, inside the call or
-// later on another thread, and never under a lock of the store. Commits become visible in an order in which a
-// snapshot follows its parent and a head its snapshot. A store outlives its callbacks: its destructor waits for them.
-// Thread-safe.
+// Where snapshots and branches live. Every call is asynchronous: its callback runs exactly once, inside the
+// call or later on another thread, and never under a lock of the store. Commits become visible in an order in
+// which a snapshot follows its parent and a head its snapshot. A store outlives its callbacks: its destructor
+// waits for them. Thread-safe.
 class Store {
  public:
   template <typename T>
@@ -60,12 +61,14 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Stores `batch` as a whole. `visible` says how it was decided: when OK, every read that starts from now on sees all
-  // of the batch; when not, nothing of it was or will be seen, and `durable` is never called. `durable` follows once
-  // `durability` is reached; an error there says that the commit is visible but may not survive a crash.
-  // ABORTED (HEAD_MOVED): a branch move expected another head. ALREADY_EXISTS (BRANCH_EXISTS). NOT_FOUND
-  // (BRANCH_NOT_FOUND): a branch to move. FAILED_PRECONDITION (DURABILITY_UNAVAILABLE).
-  virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) = 0;
+  // Stores `batch` as a whole. `visible` says how it was decided: when OK, every read that starts from now on
+  // sees all of the batch; when not, nothing of it was or will be seen, and `durable` is never called.
+  // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
+  // not survive a crash. ABORTED (HEAD_MOVED): a branch move expected another head. ALREADY_EXISTS
+  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch to move. FAILED_PRECONDITION
+  // (DURABILITY_UNAVAILABLE).
+  virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
+                      DoneCallback durable) = 0;
 
   // The record under `version`. NOT_FOUND (SNAPSHOT_UNKNOWN).
   virtual void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) = 0;
@@ -76,8 +79,8 @@ class Store {
   // NOT_FOUND (BRANCH_NOT_FOUND).
   virtual void ReadBranch(absl::string_view name, Callback<BranchRecord> done) = 0;
 
-  // `count` (at least 1) version numbers that were never handed out before, by this or an earlier process, and are
-  // greater than every number handed out before.
+  // `count` (at least 1) version numbers that were never handed out before, by this or an earlier process,
+  // and are greater than every number handed out before.
   virtual void ReserveVersions(int64_t count, Callback<VersionBlock> done) = 0;
 
   // Whether the snapshot under `version` would survive a crash now.

@@ -70,7 +70,8 @@ absl::Status Commit(Store& store, CommitBatch batch, Durability durability = Dur
 }
 
 // A snapshot of two arrays that wrote those at `positions`; the others were written by `parent`.
-NewSnapshot MakeSnapshot(Version version, std::optional<Version> parent, std::vector<int> positions, int32_t value) {
+NewSnapshot MakeSnapshot(Version version, std::optional<Version> parent, std::vector<int> positions,
+                         int32_t value) {
   SnapshotRecord record;
   record.version = version;
   record.parent = parent;
@@ -91,7 +92,11 @@ NewSnapshot MakeSnapshot(Version version, std::optional<Version> parent, std::ve
 }
 
 BranchRecord MakeBranch(absl::string_view name, Version head) {
-  return {.name = std::string(name), .model = "counter", .head = head, .create_time = kTime, .update_time = kTime};
+  return {.name = std::string(name),
+          .model = "counter",
+          .head = head,
+          .create_time = kTime,
+          .update_time = kTime};
 }
 
 TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
@@ -230,7 +235,8 @@ TEST_P(StoreConformance, NeverHandsOutAVersionTwice) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) {
-        const auto block = Wait<VersionBlock>([&](auto done) { store_->ReserveVersions(1 + i % 7, std::move(done)); });
+        const auto block =
+            Wait<VersionBlock>([&](auto done) { store_->ReserveVersions(1 + i % 7, std::move(done)); });
         absl::MutexLock lock(&mutex);
         for (int64_t v = block->begin.value(); v < block->end.value(); ++v) handed_out.push_back(v);
       }

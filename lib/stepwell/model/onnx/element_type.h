@@ -1,10 +1,10 @@
 #ifndef STEPWELL_MODEL_ONNX_ELEMENT_TYPE_H_
 #define STEPWELL_MODEL_ONNX_ELEMENT_TYPE_H_
 
+#include <onnxruntime_c_api.h>
+
 #include <optional>
 #include <string>
-
-#include <onnxruntime_c_api.h>
 
 #include "stepwell/array/dtype.h"
 

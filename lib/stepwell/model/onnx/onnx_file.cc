@@ -1,10 +1,10 @@
 #include "stepwell/model/onnx/onnx_file.h"
 
-#include <utility>
-#include <vector>
-
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -17,7 +17,8 @@ using google::protobuf::Message;
 using model::onnx_subset::ModelProto;
 using model::onnx_subset::TensorProto;
 
-// Calls `visit` with every TensorProto in `message`, however deep: initializers, attributes, subgraphs, functions.
+// Calls `visit` with every TensorProto in `message`, however deep: initializers, attributes, subgraphs,
+// functions.
 template <typename Visit>
 void VisitTensors(const Message& message, const Visit& visit) {
   if (message.GetDescriptor() == TensorProto::descriptor()) {
@@ -40,7 +41,8 @@ void VisitTensors(const Message& message, const Visit& visit) {
 }
 
 // Whatever data_location says, a location that is there must be in the package.
-void CheckExternalData(const Package& package, const std::string& file, const TensorProto& tensor, Issues& issues) {
+void CheckExternalData(const Package& package, const std::string& file, const TensorProto& tensor,
+                       Issues& issues) {
   for (const auto& entry : tensor.external_data()) {
     if (entry.key() != "location") continue;
     const absl::Status found = package.Find(entry.value()).status();
@@ -48,8 +50,8 @@ void CheckExternalData(const Package& package, const std::string& file, const Te
     const bool is_address = entry.value().find('*') != std::string::npos;
     if (found.ok() && !is_address) continue;
     issues.Add(file, "tensor \"", absl::CHexEscape(tensor.name()), "\" has its data in \"",
-               absl::CHexEscape(entry.value()), "\": ",
-               is_address ? "expected a file name without \"*\"" : found.message());
+               absl::CHexEscape(entry.value()),
+               "\": ", is_address ? "expected a file name without \"*\"" : found.message());
   }
 }
 

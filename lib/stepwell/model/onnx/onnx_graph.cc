@@ -1,11 +1,11 @@
 #include "stepwell/model/onnx/onnx_graph.h"
 
+#include <onnxruntime_session_options_config_keys.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include <onnxruntime_session_options_config_keys.h>
 
 #include "absl/strings/str_cat.h"
 #include "stepwell/model/onnx/element_type.h"
@@ -39,7 +39,8 @@ absl::StatusOr<OrtSessionPtr> MakeSession(const std::string& content, const Pack
   return OrtSessionPtr(session);
 }
 
-// Whether the file says what shape `name` has. ONNX Runtime tells a shape that it does not know as a scalar's.
+// Whether the file says what shape `name` has. ONNX Runtime tells a shape that it does not know as a
+// scalar's.
 bool DeclaresShape(const ValueInfos& values, const std::string& name) {
   return std::ranges::any_of(values, [&name](const ValueInfoProto& value) {
     return value.name() == name && value.type().tensor_type().has_shape();
@@ -69,7 +70,8 @@ class TensorReader {
         OrtTypeInfo* type = nullptr;
         STEPWELL_RETURN_IF_ORT_FAILS(is_input ? Ort().SessionGetInputTypeInfo(session_, i, &type)
                                               : Ort().SessionGetOutputTypeInfo(session_, i, &type));
-        if (absl::Status status = ReadType(*OrtTypeInfoPtr(type), is_input, spec); !status.ok()) return status;
+        if (absl::Status status = ReadType(*OrtTypeInfoPtr(type), is_input, spec); !status.ok())
+          return status;
         (is_input ? info.inputs : info.outputs).push_back(std::move(spec));
       }
     }
@@ -82,7 +84,8 @@ class TensorReader {
     const OrtTensorTypeAndShapeInfo* tensor = nullptr;
     ONNXType kind = ONNX_TYPE_UNKNOWN;
     STEPWELL_RETURN_IF_ORT_FAILS(Ort().GetOnnxTypeFromTypeInfo(&type, &kind));
-    if (kind == ONNX_TYPE_TENSOR) STEPWELL_RETURN_IF_ORT_FAILS(Ort().CastTypeInfoToTensorInfo(&type, &tensor));
+    if (kind == ONNX_TYPE_TENSOR)
+      STEPWELL_RETURN_IF_ORT_FAILS(Ort().CastTypeInfoToTensorInfo(&type, &tensor));
     if (tensor == nullptr) {
       issues_.Add(file_, what, "is a ", OnnxTypeName(kind), "; expected a dense tensor");
       return absl::OkStatus();
@@ -102,14 +105,16 @@ class TensorReader {
     STEPWELL_RETURN_IF_ORT_FAILS(Ort().GetDimensions(tensor, extents.data(), rank));
     STEPWELL_RETURN_IF_ORT_FAILS(Ort().GetSymbolicDimensions(tensor, names.data(), rank));
     if (rank == 0 && !DeclaresShape(is_input ? model_.graph().input() : model_.graph().output(), spec.name)) {
-      issues_.Add(file_, what, "has no shape; expected the graph to declare one, be it with dynamic dimensions");
+      issues_.Add(file_, what,
+                  "has no shape; expected the graph to declare one, be it with dynamic dimensions");
     }
     for (size_t axis = 0; axis < rank; ++axis) {
       const bool fixed = extents[axis] >= 0;
       spec.dims.push_back(fixed ? Dim{extents[axis], ""} : Dim{Dim::kDynamic, names[axis]});
     }
     // A dynamic dimension counts as 1 here: it may be that.
-    std::ranges::replace_if(extents, [](int64_t extent) { return extent < 0; }, 1);
+    std::ranges::replace_if(
+        extents, [](int64_t extent) { return extent < 0; }, 1);
     if (const auto smallest = Shape::Make(extents); !smallest.ok()) {
       issues_.Add(file_, what, "has a wrong shape: ", smallest.status().message());
     }

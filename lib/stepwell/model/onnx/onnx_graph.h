@@ -18,9 +18,9 @@ struct GraphOptions {
 // One .onnx file as an ONNX Runtime session on the CPU. Immutable. Thread-safe.
 class OnnxGraph {
  public:
-  // Loads `file` of `package`. Adds an issue for everything that is wrong with it (see ReadOnnxFile; what ONNX Runtime
-  // says; inputs and outputs that are no tensors, or of a dtype that arrays do not have, or whose rank nothing
-  // tells), and then returns null.
+  // Loads `file` of `package`. Adds an issue for everything that is wrong with it (see ReadOnnxFile; what
+  // ONNX Runtime says; inputs and outputs that are no tensors, or of a dtype that arrays do not have, or
+  // whose rank nothing tells), and then returns null.
   static std::shared_ptr<const OnnxGraph> Load(const Package& package, const std::string& file,
                                                const GraphOptions& options, Issues& issues);
 

@@ -74,15 +74,16 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound
   }
 }
 
-absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs, absl::Span<const Array> state) const
-    try {
+absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
+                                             absl::Span<const Array> state) const try {
   absl::StatusOr<std::unique_ptr<Context>> taken = TakeContext();
   if (!taken.ok()) return Failed(taken.status());
   Context& context = **taken;
   OrtIoBinding* const binding = context.binding.get();
   if (absl::Status status = BindInputs(binding, inputs, state); !status.ok()) return Failed(status);
 
-  // Every output is bound anew for every run: what a binding was given before would be handed out, and written, again.
+  // Every output is bound anew for every run: what a binding was given before would be handed out, and
+  // written, again.
   ArrayVector made;
   for (const Output& output : graph_outputs_) {
     if (!output.shape.has_value()) {
@@ -92,7 +93,8 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs, abs
       made.emplace_back();
       continue;
     }
-    MutableBuffer buffer = MutableBuffer::Allocate(static_cast<size_t>(output.shape->ByteCount(output.dtype)));
+    MutableBuffer buffer =
+        MutableBuffer::Allocate(static_cast<size_t>(output.shape->ByteCount(output.dtype)));
     absl::StatusOr<OrtValuePtr> value =
         MakeValue(ort_, cpu_memory_.get(), buffer.data(), buffer.size(), *output.shape, output.element);
     if (!value.ok()) return Failed(value.status());
@@ -132,7 +134,8 @@ absl::Status OnnxMethod::RunBound(Context& context) const {
   // The clock costs as much as a small part of a small model: a few runs tell enough.
   const bool measured = context.run_count < 8 || context.run_count % 64 == 0;
   ++context.run_count;
-  if (!measured) return FromOrt(ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get()));
+  if (!measured)
+    return FromOrt(ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get()));
 
   const auto start = std::chrono::steady_clock::now();
   OrtStatus* status = ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get());
@@ -163,8 +166,8 @@ absl::Status OnnxMethod::AdoptDynamicOutputs(OrtIoBinding* binding, absl::Span<c
   return absl::OkStatus();
 }
 
-absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
-                                        absl::Span<const Array> state) const {
+absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output,
+                                        absl::Span<const Array> inputs, absl::Span<const Array> state) const {
   OrtTensorTypeAndShapeInfo* raw_info = nullptr;
   STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorTypeAndShape(value.get(), &raw_info));
   const OrtShapeInfoPtr info(raw_info);
@@ -179,12 +182,14 @@ absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output,
   const absl::Span<const std::byte> bytes(static_cast<const std::byte*>(data),
                                           static_cast<size_t>(shape->ByteCount(output.dtype)));
   // A value that is an input under another name does not own its bytes.
-  if (IsFed(data, inputs, state)) return Array::Unchecked(output.dtype, *std::move(shape), Buffer::Copy(bytes));
+  if (IsFed(data, inputs, state))
+    return Array::Unchecked(output.dtype, *std::move(shape), Buffer::Copy(bytes));
   const std::shared_ptr<const OrtValue> owner(value.release(), OrtValuePtr::deleter_type());
   return Array::Unchecked(output.dtype, *std::move(shape), Buffer::Adopt(owner, bytes));
 }
 
-bool OnnxMethod::IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const {
+bool OnnxMethod::IsFed(const void* data, absl::Span<const Array> inputs,
+                       absl::Span<const Array> state) const {
   for (const Input& input : graph_inputs_) {
     const Array& array = (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
     const auto begin = reinterpret_cast<uintptr_t>(array.bytes().data());
@@ -201,7 +206,8 @@ absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector made) const {
     if (write.check.has_value()) {
       const absl::Status fits = write.check->Check("the array for index", array);
       if (!fits.ok()) {
-        return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat("method \"", name(), "\" wrote what does not fit: ", fits.message())),
+        return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
+                                 "method \"", name(), "\" wrote what does not fit: ", fits.message())),
                              "STATE_SPEC_MISMATCH", {{"index", write.check->name}, {"method", name()}});
       }
     }

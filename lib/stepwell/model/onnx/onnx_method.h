@@ -20,12 +20,13 @@ namespace stepwell::onnx {
 class OnnxMethod final : public Method {
  public:
   // `bound` was bound to `graph` and `spec` without an issue. INTERNAL: ONNX Runtime failed.
-  static absl::StatusOr<std::unique_ptr<const Method>> Make(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound,
-                                                            const StateSpec& spec);
+  static absl::StatusOr<std::unique_ptr<const Method>> Make(std::shared_ptr<const OnnxGraph> graph,
+                                                            BoundMethod bound, const StateSpec& spec);
 
-  // Beside what Method says: FAILED_PRECONDITION (STATE_SPEC_MISMATCH) when the graph gives an index an array that
-  // does not fit the spec, RESOURCE_EXHAUSTED when there is no memory for an output.
-  absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs, absl::Span<const Array> state) const override;
+  // Beside what Method says: FAILED_PRECONDITION (STATE_SPEC_MISMATCH) when the graph gives an index an array
+  // that does not fit the spec, RESOURCE_EXHAUSTED when there is no memory for an output.
+  absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs,
+                                   absl::Span<const Array> state) const override;
 
   absl::Duration typical_run_time() const override;
 
@@ -63,7 +64,8 @@ class OnnxMethod final : public Method {
   absl::StatusOr<std::unique_ptr<Context>> TakeContext() const ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveBack(std::unique_ptr<Context> context) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  absl::Status BindInputs(OrtIoBinding* binding, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
+  absl::Status BindInputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
+                          absl::Span<const Array> state) const;
   absl::Status RunBound(Context& context) const;
   absl::Status AdoptDynamicOutputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
                                    absl::Span<const Array> state, ArrayVector& made) const;
