@@ -1,0 +1,116 @@
+#ifndef STEPWELL_CLIENT_TYPES_H_
+#define STEPWELL_CLIENT_TYPES_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "stepwell/array/array.h"
+#include "stepwell/array/slice.h"
+
+namespace stepwell::client {
+
+/// A snapshot's key: positive, unique in a server's store, never reused.
+struct Version {
+  int64_t value = 0;
+  friend bool operator==(Version, Version) = default;
+};
+
+/// A branch, wherever it stands when the call runs.
+struct BranchName {
+  std::string value;
+};
+
+/// Which state: that snapshot, or a branch's head.
+using StateRef = std::variant<Version, BranchName>;
+
+/// Arrays by name: a method's inputs or outputs, or state arrays under their index.
+using NamedArrays = std::vector<std::pair<std::string, Array>>;
+
+/// What a user writes on snapshots and branches.
+using Labels = std::map<std::string, std::string>;
+
+/// When a mutation is acknowledged.
+enum class Durability {
+  kServerDefault,
+  kAsync,  ///< Once other calls can see it.
+  kSync,   ///< Once it survives a crash of the server.
+};
+
+/// One state array, by its key path such as `layers[0].norm.running_mean`.
+struct IndexPath {
+  std::string value;
+};
+/// One state array, by its place in the state spec, from 0.
+struct IndexPosition {
+  int value = 0;
+};
+/// Every state array at or below a key path, in the order of the state spec; "" is all.
+struct IndexSubtree {
+  std::string value;
+};
+using Index = std::variant<IndexPath, IndexPosition, IndexSubtree>;
+
+/// State arrays, whole or in part.
+struct ArraySelector {
+  Index index;
+  std::vector<Slice> slices;  ///< One for each axis from the outermost; axes beyond them are taken whole.
+};
+
+struct MakeStateRequest {
+  std::string model;
+  std::optional<int64_t> revision;      ///< Absent: the newest.
+  NamedArrays arrays;                   ///< Replace initial values, by index.
+  std::optional<uint64_t> rng_seed;     ///< For models with RNG keys.
+  std::optional<std::string> branch;    ///< To create, with the new snapshot as its head.
+  Labels labels;
+  std::string request_id;               ///< Makes the call safe to repeat; see StepRequest.
+  Durability durability = Durability::kServerDefault;
+};
+
+struct StepRequest {
+  StateRef state;
+  std::string method = "step";
+  NamedArrays inputs;
+  std::vector<std::string> output_names;  ///< Outputs to return; empty: all.
+  std::vector<ArraySelector> fetch;       ///< State arrays after the step, to return with it.
+  bool keep = true;                       ///< False: compute, make no snapshot.
+  std::optional<Version> expected_head;   ///< Step only if the branch's head is this version.
+  Labels labels;
+  std::string request_id;  ///< Up to 128 bytes, such as a UUID: the call may then be repeated, and is when it fails
+                           ///< with UNAVAILABLE.
+  Durability durability = Durability::kServerDefault;
+};
+
+struct StepResult {
+  Version version;     ///< That was made; of a pure method or without `keep`, the one that was read.
+  NamedArrays outputs;  ///< In the order asked for, or the method's.
+  NamedArrays fetched;  ///< In the order of StepRequest::fetch.
+};
+
+struct SetArraysRequest {
+  StateRef state;
+  std::vector<std::pair<Index, Array>> arrays;  ///< No subtrees.
+  std::optional<Version> expected_head;
+  Labels labels;
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
+struct GetArraysRequest {
+  StateRef state;
+  std::vector<ArraySelector> selectors;  ///< None: every array, whole.
+};
+
+struct GetArraysResult {
+  Version version;     ///< That was read.
+  NamedArrays arrays;  ///< In the order of the selectors.
+};
+
+}  // namespace stepwell::client
+
+#endif  // STEPWELL_CLIENT_TYPES_H_

@@ -1,0 +1,157 @@
+#include "client/src/convert.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace stepwell::client {
+namespace {
+
+void Set(v1::Array& message, const Array& array) {
+  message.set_dtype(static_cast<v1::DType>(array.dtype()));
+  message.mutable_shape()->Add(array.shape().dims().begin(), array.shape().dims().end());
+  message.set_data(array.bytes().data(), array.bytes().size());
+}
+
+void Set(v1::Index& message, const Index& index) {
+  if (const auto* path = std::get_if<IndexPath>(&index)) {
+    message.set_path(path->value);
+  } else if (const auto* position = std::get_if<IndexPosition>(&index)) {
+    message.set_position(position->value);
+  } else {
+    message.set_subtree(std::get<IndexSubtree>(index).value);
+  }
+}
+
+void Add(google::protobuf::RepeatedPtrField<v1::NamedArray>& messages, const NamedArrays& arrays) {
+  for (const auto& [name, array] : arrays) {
+    v1::NamedArray& message = *messages.Add();
+    message.set_name(name);
+    Set(*message.mutable_array(), array);
+  }
+}
+
+void Add(google::protobuf::RepeatedPtrField<v1::ArraySelector>& messages, const std::vector<ArraySelector>& selectors) {
+  for (const ArraySelector& selector : selectors) {
+    v1::ArraySelector& message = *messages.Add();
+    Set(*message.mutable_index(), selector.index);
+    for (const Slice& slice : selector.slices) {
+      v1::Slice& axis = *message.add_slices();
+      if (slice.start.has_value()) axis.set_start(*slice.start);
+      if (slice.stop.has_value()) axis.set_stop(*slice.stop);
+      if (slice.step.has_value()) axis.set_step(*slice.step);
+    }
+  }
+}
+
+v1::Durability ToProto(Durability durability) {
+  switch (durability) {
+    case Durability::kServerDefault:
+      return v1::DURABILITY_UNSPECIFIED;
+    case Durability::kAsync:
+      return v1::DURABILITY_ASYNC;
+    case Durability::kSync:
+      return v1::DURABILITY_SYNC;
+  }
+  return v1::DURABILITY_UNSPECIFIED;
+}
+
+// What every mutation of a state says beside its arrays.
+template <typename Message, typename Request>
+void SetCommon(Message& message, const Request& request) {
+  message.mutable_labels()->insert(request.labels.begin(), request.labels.end());
+  message.set_request_id(request.request_id);
+  message.set_durability(ToProto(request.durability));
+}
+
+template <typename Reply>
+absl::StatusOr<NamedArrays> Share(const std::shared_ptr<const Reply>& reply,
+                                  const google::protobuf::RepeatedPtrField<v1::NamedArray>& messages) {
+  NamedArrays arrays;
+  arrays.reserve(static_cast<size_t>(messages.size()));
+  for (const v1::NamedArray& message : messages) {
+    const std::string& data = message.array().data();
+    absl::StatusOr<Array> array = absl::InvalidArgumentError(
+        absl::StrCat("dtype ", static_cast<int>(message.array().dtype()), " is unknown"));
+    if (v1::DType_IsValid(message.array().dtype()) && message.array().dtype() != v1::DTYPE_UNSPECIFIED) {
+      array = Array::Make(static_cast<DType>(message.array().dtype()), message.array().shape(),
+                          Buffer::Adopt(reply, {reinterpret_cast<const std::byte*>(data.data()), data.size()}));
+    }
+    if (!array.ok()) {
+      return absl::InternalError(
+          absl::StrCat("the server sent \"", message.name(), "\", which is no array: ", array.status().message()));
+    }
+    arrays.emplace_back(message.name(), *std::move(array));
+  }
+  return arrays;
+}
+
+}  // namespace
+
+v1::StateRef ToProto(const StateRef& state) {
+  v1::StateRef message;
+  if (const auto* version = std::get_if<Version>(&state)) {
+    message.set_version(version->value);
+  } else {
+    message.set_branch(std::get<BranchName>(state).value);
+  }
+  return message;
+}
+
+v1::MakeStateRequest ToProto(const MakeStateRequest& request) {
+  v1::MakeStateRequest message;
+  message.set_model(request.model);
+  if (request.revision.has_value()) message.set_revision(*request.revision);
+  Add(*message.mutable_arrays(), request.arrays);
+  if (request.rng_seed.has_value()) message.set_rng_seed(static_cast<int64_t>(*request.rng_seed));
+  if (request.branch.has_value()) message.set_branch(*request.branch);
+  SetCommon(message, request);
+  return message;
+}
+
+v1::StepRequest ToProto(const StepRequest& request) {
+  v1::StepRequest message;
+  *message.mutable_state() = ToProto(request.state);
+  message.set_method(request.method);
+  Add(*message.mutable_inputs(), request.inputs);
+  for (const std::string& name : request.output_names) message.add_output_names(name);
+  Add(*message.mutable_fetch(), request.fetch);
+  if (!request.keep) message.set_keep(false);
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetCommon(message, request);
+  return message;
+}
+
+v1::SetArraysRequest ToProto(const SetArraysRequest& request) {
+  v1::SetArraysRequest message;
+  *message.mutable_state() = ToProto(request.state);
+  for (const auto& [index, array] : request.arrays) {
+    v1::ArrayUpdate& update = *message.add_arrays();
+    Set(*update.mutable_index(), index);
+    Set(*update.mutable_array(), array);
+  }
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetCommon(message, request);
+  return message;
+}
+
+v1::GetArraysRequest ToProto(const GetArraysRequest& request) {
+  v1::GetArraysRequest message;
+  *message.mutable_state() = ToProto(request.state);
+  Add(*message.mutable_selectors(), request.selectors);
+  return message;
+}
+
+absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply) {
+  absl::StatusOr<NamedArrays> outputs = Share(reply, reply->outputs());
+  if (!outputs.ok()) return outputs.status();
+  absl::StatusOr<NamedArrays> fetched = Share(reply, reply->fetched());
+  if (!fetched.ok()) return fetched.status();
+  return StepResult{{reply->version()}, *std::move(outputs), *std::move(fetched)};
+}
+
+absl::StatusOr<GetArraysResult> FromProto(std::shared_ptr<const v1::GetArraysResponse> reply) {
+  absl::StatusOr<NamedArrays> arrays = Share(reply, reply->arrays());
+  if (!arrays.ok()) return arrays.status();
+  return GetArraysResult{{reply->version()}, *std::move(arrays)};
+}
+
+}  // namespace stepwell::client

@@ -1,0 +1,25 @@
+#ifndef STEPWELL_CLIENT_SRC_CONVERT_H_
+#define STEPWELL_CLIENT_SRC_CONVERT_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "stepwell/client/types.h"
+#include "stepwell/v1/state_service.pb.h"
+
+namespace stepwell::client {
+
+// From requests to messages.
+v1::StateRef ToProto(const StateRef& state);
+v1::MakeStateRequest ToProto(const MakeStateRequest& request);
+v1::StepRequest ToProto(const StepRequest& request);
+v1::SetArraysRequest ToProto(const SetArraysRequest& request);
+v1::GetArraysRequest ToProto(const GetArraysRequest& request);
+
+// From replies: the arrays share the reply's memory. INTERNAL: the server sent an array that is none.
+absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply);
+absl::StatusOr<GetArraysResult> FromProto(std::shared_ptr<const v1::GetArraysResponse> reply);
+
+}  // namespace stepwell::client
+
+#endif  // STEPWELL_CLIENT_SRC_CONVERT_H_

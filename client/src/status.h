@@ -1,0 +1,14 @@
+#ifndef STEPWELL_CLIENT_SRC_STATUS_H_
+#define STEPWELL_CLIENT_SRC_STATUS_H_
+
+#include "absl/status/status.h"
+#include "grpcpp/support/status.h"
+
+namespace stepwell::client {
+
+// The same code and message, with the ErrorInfo of the details as a payload.
+absl::Status FromGrpcStatus(const grpc::Status& status);
+
+}  // namespace stepwell::client
+
+#endif  // STEPWELL_CLIENT_SRC_STATUS_H_
