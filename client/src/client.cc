@@ -16,8 +16,8 @@ namespace {
 // One call of a unary RPC with all its attempts.
 template <typename Reply, typename Stub, typename Request>
 absl::Status Call(const ClientOptions& options, absl::Time deadline, bool may_repeat, Stub& stub,
-                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*), const Request& request,
-                  Reply& reply) {
+                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                  const Request& request, Reply& reply) {
   return Retry(options, deadline, may_repeat, [&] {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
@@ -30,7 +30,8 @@ absl::Status Call(const ClientOptions& options, absl::Time deadline, bool may_re
 class ArrayReader {
  public:
   // Takes one stream as far as it goes.
-  absl::Status Read(v1::StateService::StubInterface& stub, absl::Time deadline, v1::ReadArraysRequest request) {
+  absl::Status Read(v1::StateService::StubInterface& stub, absl::Time deadline,
+                    v1::ReadArraysRequest request) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
     if (header_.has_value()) {  // The state that the first stream read, though the branch may have moved.
@@ -57,7 +58,8 @@ class ArrayReader {
       const auto& described = header_->arrays(i);
       absl::StatusOr<Array> array = Array::Make(static_cast<DType>(described.dtype()), described.shape(),
                                                 std::move(buffers_[static_cast<size_t>(i)]).Freeze());
-      if (!array.ok()) return absl::InternalError(absl::StrCat("the server sent no array: ", array.status().message()));
+      if (!array.ok())
+        return absl::InternalError(absl::StrCat("the server sent no array: ", array.status().message()));
       result.arrays.emplace_back(described.name(), *std::move(array));
     }
     return result;
@@ -111,11 +113,13 @@ std::unique_ptr<Client> Client::Connect(ClientOptions options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(std::min<int64_t>(options.max_reply_bytes, INT32_MAX)));
   arguments.SetUserAgentPrefix("stepwell-client");
-  const auto credentials = options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
+  const auto credentials =
+      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
   const auto channel = grpc::CreateCustomChannel(options.address, credentials, arguments);
-  return std::make_unique<Client>(Stubs{v1::ModelService::NewStub(channel), v1::StateService::NewStub(channel),
-                                        v1::BranchService::NewStub(channel)},
-                                  std::move(options));
+  return std::make_unique<Client>(
+      Stubs{v1::ModelService::NewStub(channel), v1::StateService::NewStub(channel),
+            v1::BranchService::NewStub(channel)},
+      std::move(options));
 }
 
 Client::Client(Stubs stubs, ClientOptions options) : stubs_(std::move(stubs)), options_(std::move(options)) {}
@@ -139,8 +143,8 @@ absl::Status Client::UnloadModel(const std::string& name, const CallOptions& opt
   v1::UnloadModelRequest request;
   request.set_name(name);
   v1::UnloadModelResponse reply;
-  return Call(options_, Deadline(options), false, *stubs_.models, &v1::ModelService::StubInterface::UnloadModel,
-              request, reply);
+  return Call(options_, Deadline(options), false, *stubs_.models,
+              &v1::ModelService::StubInterface::UnloadModel, request, reply);
 }
 
 absl::StatusOr<v1::ModelInfo> Client::GetModel(const std::string& name, const CallOptions& options) {
@@ -168,7 +172,8 @@ absl::StatusOr<std::vector<v1::ModelInfo>> Client::ListModels(const CallOptions&
   return models;
 }
 
-absl::StatusOr<v1::MakeStateResponse> Client::MakeState(const MakeStateRequest& request, const CallOptions& options) {
+absl::StatusOr<v1::MakeStateResponse> Client::MakeState(const MakeStateRequest& request,
+                                                        const CallOptions& options) {
   v1::MakeStateResponse reply;
   const absl::Status status = Call(options_, Deadline(options), !request.request_id.empty(), *stubs_.states,
                                    &v1::StateService::StubInterface::MakeState, ToProto(request), reply);
@@ -192,7 +197,8 @@ absl::StatusOr<v1::Snapshot> Client::SetArrays(const SetArraysRequest& request, 
   return std::move(*reply.mutable_snapshot());
 }
 
-absl::StatusOr<GetArraysResult> Client::GetArrays(const GetArraysRequest& request, const CallOptions& options) {
+absl::StatusOr<GetArraysResult> Client::GetArrays(const GetArraysRequest& request,
+                                                  const CallOptions& options) {
   const auto reply = std::make_shared<v1::GetArraysResponse>();
   const absl::Status status = Call(options_, Deadline(options), true, *stubs_.states,
                                    &v1::StateService::StubInterface::GetArrays, ToProto(request), *reply);
@@ -200,7 +206,8 @@ absl::StatusOr<GetArraysResult> Client::GetArrays(const GetArraysRequest& reques
   return FromProto(std::shared_ptr<const v1::GetArraysResponse>(reply));
 }
 
-absl::StatusOr<GetArraysResult> Client::ReadArrays(const GetArraysRequest& request, const CallOptions& options) {
+absl::StatusOr<GetArraysResult> Client::ReadArrays(const GetArraysRequest& request,
+                                                   const CallOptions& options) {
   v1::GetArraysRequest asked = ToProto(request);
   v1::ReadArraysRequest message;
   message.mutable_state()->Swap(asked.mutable_state());
@@ -223,8 +230,8 @@ absl::StatusOr<v1::Snapshot> Client::GetSnapshot(const StateRef& state, const Ca
   return std::move(*reply.mutable_snapshot());
 }
 
-absl::StatusOr<v1::Branch> Client::CreateBranch(const std::string& name, const StateRef& state, const Labels& labels,
-                                                const CallOptions& options) {
+absl::StatusOr<v1::Branch> Client::CreateBranch(const std::string& name, const StateRef& state,
+                                                const Labels& labels, const CallOptions& options) {
   v1::CreateBranchRequest request;
   request.set_name(name);
   *request.mutable_state() = ToProto(state);

@@ -57,12 +57,11 @@ TEST_F(ClientTest, StepSendsWhatItWasGiven) {
   EXPECT_CALL(*states_, Step(_, _, _))
       .WillOnce(DoAll(SaveArg<1>(&sent), SetArgPointee<2>(reply), Return(grpc::Status::OK)));
 
-  const absl::StatusOr<StepResult> result =
-      client_->Step({.state = Version{7},
-                     .inputs = {{"x", Array::Scalar<int32_t>(3)}},
-                     .fetch = {{IndexSubtree{"norm"}, {{.start = 1}}}},
-                     .keep = false,
-                     .labels = {{"run", "a"}}});
+  const absl::StatusOr<StepResult> result = client_->Step({.state = Version{7},
+                                                           .inputs = {{"x", Array::Scalar<int32_t>(3)}},
+                                                           .fetch = {{IndexSubtree{"norm"}, {{.start = 1}}}},
+                                                           .keep = false,
+                                                           .labels = {{"run", "a"}}});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->version, Version{8});
   EXPECT_EQ(result->outputs[0].first, "y");
@@ -82,10 +81,11 @@ TEST_F(ClientTest, StepSendsWhatItWasGiven) {
 
 TEST_F(ClientTest, EveryCallHasADeadline) {
   absl::Time deadline;
-  EXPECT_CALL(*states_, GetSnapshot(_, _, _)).WillRepeatedly([&](grpc::ClientContext* context, const auto&, auto*) {
-    deadline = absl::FromChrono(context->deadline());
-    return grpc::Status::OK;
-  });
+  EXPECT_CALL(*states_, GetSnapshot(_, _, _))
+      .WillRepeatedly([&](grpc::ClientContext* context, const auto&, auto*) {
+        deadline = absl::FromChrono(context->deadline());
+        return grpc::Status::OK;
+      });
   const absl::Time before = absl::Now();
   ASSERT_TRUE(client_->GetSnapshot(Version{1}).ok());
   EXPECT_GE(deadline, before + absl::Seconds(30) - absl::Milliseconds(1));
@@ -149,7 +149,8 @@ TEST_F(ClientTest, ReasonAndMetadataComeWithTheError) {
 TEST_F(ClientTest, ArrayThatIsNoneIsInternal) {
   v1::GetArraysResponse reply;
   reply.add_arrays()->set_name("h");
-  EXPECT_CALL(*states_, GetArrays(_, _, _)).WillOnce(DoAll(SetArgPointee<2>(reply), Return(grpc::Status::OK)));
+  EXPECT_CALL(*states_, GetArrays(_, _, _))
+      .WillOnce(DoAll(SetArgPointee<2>(reply), Return(grpc::Status::OK)));
   EXPECT_EQ(client_->GetArrays({.state = Version{1}}).status().code(), absl::StatusCode::kInternal);
 }
 

@@ -29,7 +29,8 @@ void Add(google::protobuf::RepeatedPtrField<v1::NamedArray>& messages, const Nam
   }
 }
 
-void Add(google::protobuf::RepeatedPtrField<v1::ArraySelector>& messages, const std::vector<ArraySelector>& selectors) {
+void Add(google::protobuf::RepeatedPtrField<v1::ArraySelector>& messages,
+         const std::vector<ArraySelector>& selectors) {
   for (const ArraySelector& selector : selectors) {
     v1::ArraySelector& message = *messages.Add();
     Set(*message.mutable_index(), selector.index);
@@ -72,12 +73,13 @@ absl::StatusOr<NamedArrays> Share(const std::shared_ptr<const Reply>& reply,
     absl::StatusOr<Array> array = absl::InvalidArgumentError(
         absl::StrCat("dtype ", static_cast<int>(message.array().dtype()), " is unknown"));
     if (v1::DType_IsValid(message.array().dtype()) && message.array().dtype() != v1::DTYPE_UNSPECIFIED) {
-      array = Array::Make(static_cast<DType>(message.array().dtype()), message.array().shape(),
-                          Buffer::Adopt(reply, {reinterpret_cast<const std::byte*>(data.data()), data.size()}));
+      array =
+          Array::Make(static_cast<DType>(message.array().dtype()), message.array().shape(),
+                      Buffer::Adopt(reply, {reinterpret_cast<const std::byte*>(data.data()), data.size()}));
     }
     if (!array.ok()) {
-      return absl::InternalError(
-          absl::StrCat("the server sent \"", message.name(), "\", which is no array: ", array.status().message()));
+      return absl::InternalError(absl::StrCat("the server sent \"", message.name(),
+                                              "\", which is no array: ", array.status().message()));
     }
     arrays.emplace_back(message.name(), *std::move(array));
   }

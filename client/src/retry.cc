@@ -13,7 +13,8 @@ absl::Status Retry(const ClientOptions& options, absl::Time deadline, bool may_r
   absl::Duration backoff = options.retry.initial_backoff;
   for (int attempts = 1;; ++attempts) {
     absl::Status status = attempt();
-    if (status.code() != absl::StatusCode::kUnavailable || !may_repeat || attempts >= options.retry.max_attempts) {
+    if (status.code() != absl::StatusCode::kUnavailable || !may_repeat ||
+        attempts >= options.retry.max_attempts) {
       return status;
     }
     const absl::Duration pause = backoff * absl::Uniform(absl::IntervalClosed, random, 0.5, 1.0);

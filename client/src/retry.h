@@ -8,8 +8,8 @@
 
 namespace stepwell::client {
 
-// Runs `attempt` until it is OK, fails with something else than UNAVAILABLE, `may_repeat` is false, or the attempts or
-// the time until `deadline` are used up; returns what the last one did.
+// Runs `attempt` until it is OK, fails with something else than UNAVAILABLE, `may_repeat` is false, or the
+// attempts or the time until `deadline` are used up; returns what the last one did.
 absl::Status Retry(const ClientOptions& options, absl::Time deadline, bool may_repeat,
                    absl::FunctionRef<absl::Status()> attempt);
 

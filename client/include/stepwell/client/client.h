@@ -22,9 +22,10 @@ namespace stepwell::client {
 ///     auto stepped = client->Step({.state = Version{made->snapshot().version()},
 ///                                  .inputs = {{"x", Array::Scalar<int32_t>(1)}}});
 ///
-/// Errors are the server's, see the services' protos, with their reason (ErrorReason). Beside them: UNAVAILABLE when
-/// no server answers, DEADLINE_EXCEEDED. A call that fails with UNAVAILABLE is repeated, as RetryOptions say, when it
-/// is a read or has a request_id. Arrays in results share the reply's memory. Thread-safe.
+/// Errors are the server's, see the services' protos, with their reason (ErrorReason). Beside them:
+/// UNAVAILABLE when no server answers, DEADLINE_EXCEEDED. A call that fails with UNAVAILABLE is repeated, as
+/// RetryOptions say, when it is a read or has a request_id. Arrays in results share the reply's memory.
+/// Thread-safe.
 class Client {
  public:
   /// The stubs that calls go through; a test brings its own.
@@ -47,17 +48,20 @@ class Client {
   absl::StatusOr<std::vector<v1::ModelInfo>> ListModels(const CallOptions& options = {});
 
   // States.
-  absl::StatusOr<v1::MakeStateResponse> MakeState(const MakeStateRequest& request, const CallOptions& options = {});
+  absl::StatusOr<v1::MakeStateResponse> MakeState(const MakeStateRequest& request,
+                                                  const CallOptions& options = {});
   absl::StatusOr<StepResult> Step(const StepRequest& request, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> SetArrays(const SetArraysRequest& request, const CallOptions& options = {});
   absl::StatusOr<GetArraysResult> GetArrays(const GetArraysRequest& request, const CallOptions& options = {});
-  /// As GetArrays, without a limit on the bytes: they come in chunks. A stream that breaks is taken up where it broke.
-  absl::StatusOr<GetArraysResult> ReadArrays(const GetArraysRequest& request, const CallOptions& options = {});
+  /// As GetArrays, without a limit on the bytes: they come in chunks. A stream that breaks is taken up where
+  /// it broke.
+  absl::StatusOr<GetArraysResult> ReadArrays(const GetArraysRequest& request,
+                                             const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> GetSnapshot(const StateRef& state, const CallOptions& options = {});
 
   // Branches.
-  absl::StatusOr<v1::Branch> CreateBranch(const std::string& name, const StateRef& state, const Labels& labels = {},
-                                          const CallOptions& options = {});
+  absl::StatusOr<v1::Branch> CreateBranch(const std::string& name, const StateRef& state,
+                                          const Labels& labels = {}, const CallOptions& options = {});
   absl::StatusOr<v1::Branch> GetBranch(const std::string& name, const CallOptions& options = {});
 
  private:

@@ -11,8 +11,9 @@
 
 namespace stepwell::client {
 
-/// How a call that fails with UNAVAILABLE is repeated, if it may be: it is a read, or has a request_id. The n-th pause
-/// is chosen at random between half and all of initial_backoff * multiplier^(n-1), at most max_backoff.
+/// How a call that fails with UNAVAILABLE is repeated, if it may be: it is a read, or has a request_id. The
+/// n-th pause is chosen at random between half and all of initial_backoff * multiplier^(n-1), at most
+/// max_backoff.
 struct RetryOptions {
   int max_attempts = 5;  ///< The first among them; 1: never repeat.
   absl::Duration initial_backoff = absl::Milliseconds(100);
@@ -21,10 +22,10 @@ struct RetryOptions {
 };
 
 struct ClientOptions {
-  std::string address = "127.0.0.1:7350";  ///< "HOST:PORT" or "unix:PATH".
+  std::string address = "127.0.0.1:7350";                 ///< "HOST:PORT" or "unix:PATH".
   std::shared_ptr<grpc::ChannelCredentials> credentials;  ///< Null: plain text, for this machine.
   absl::Duration default_timeout = absl::Seconds(30);     ///< Of a call with all its attempts.
-  int64_t max_reply_bytes = int64_t{256} << 20;           ///< A larger message is refused with RESOURCE_EXHAUSTED.
+  int64_t max_reply_bytes = int64_t{256} << 20;  ///< A larger message is refused with RESOURCE_EXHAUSTED.
   RetryOptions retry;
   absl::AnyInvocable<void(absl::Duration) const> sleep;  ///< How to pause; null: the thread sleeps.
 };

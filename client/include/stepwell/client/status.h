@@ -8,7 +8,8 @@
 
 namespace stepwell::client {
 
-/// The stable reason of an error, such as "HEAD_MOVED"; empty when there is none. stepwell/v1/error.proto lists them.
+/// The stable reason of an error, such as "HEAD_MOVED"; empty when there is none. stepwell/v1/error.proto
+/// lists them.
 std::string ErrorReason(const absl::Status& status);
 
 /// What the error says under `key`, such as "current_head"; empty when it says nothing.

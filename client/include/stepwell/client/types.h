@@ -63,12 +63,12 @@ struct ArraySelector {
 
 struct MakeStateRequest {
   std::string model;
-  std::optional<int64_t> revision;      ///< Absent: the newest.
-  NamedArrays arrays;                   ///< Replace initial values, by index.
-  std::optional<uint64_t> rng_seed;     ///< For models with RNG keys.
-  std::optional<std::string> branch;    ///< To create, with the new snapshot as its head.
+  std::optional<int64_t> revision;    ///< Absent: the newest.
+  NamedArrays arrays;                 ///< Replace initial values, by index.
+  std::optional<uint64_t> rng_seed;   ///< For models with RNG keys.
+  std::optional<std::string> branch;  ///< To create, with the new snapshot as its head.
   Labels labels;
-  std::string request_id;               ///< Makes the call safe to repeat; see StepRequest.
+  std::string request_id;  ///< Makes the call safe to repeat; see StepRequest.
   Durability durability = Durability::kServerDefault;
 };
 
@@ -81,13 +81,13 @@ struct StepRequest {
   bool keep = true;                       ///< False: compute, make no snapshot.
   std::optional<Version> expected_head;   ///< Step only if the branch's head is this version.
   Labels labels;
-  std::string request_id;  ///< Up to 128 bytes, such as a UUID: the call may then be repeated, and is when it fails
-                           ///< with UNAVAILABLE.
+  std::string request_id;  ///< Up to 128 bytes, such as a UUID: the call may then be repeated, and is when it
+                           ///< fails with UNAVAILABLE.
   Durability durability = Durability::kServerDefault;
 };
 
 struct StepResult {
-  Version version;     ///< That was made; of a pure method or without `keep`, the one that was read.
+  Version version;      ///< That was made; of a pure method or without `keep`, the one that was read.
   NamedArrays outputs;  ///< In the order asked for, or the method's.
   NamedArrays fetched;  ///< In the order of StepRequest::fetch.
 };
