@@ -1,4 +1,5 @@
-// Holds the server to what Equinox itself computed: every model of a folder, step by step, through the client.
+// Holds the server to what Equinox itself computed: every model of a folder, step by step, through the
+// client.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -26,8 +27,8 @@ const fs::path& Repository() {
     const char* cases = std::getenv("STEPWELL_EQUINOX_REFERENCE");
     if (cases == nullptr) return STEPWELL_SOURCE_DIR "/tests/data/equinox";
     const fs::path made = fs::path(::testing::TempDir()) / absl::StrCat("equinox_", getpid());
-    const std::string command =
-        absl::StrCat("python3 '", STEPWELL_SOURCE_DIR, "/tools/equinox/package.py' '", cases, "' '", made.string(), "'");
+    const std::string command = absl::StrCat("python3 '", STEPWELL_SOURCE_DIR, "/tools/equinox/package.py' '",
+                                             cases, "' '", made.string(), "'");
     if (std::system(command.c_str()) != 0) std::abort();
     return made;
   }());
@@ -61,7 +62,8 @@ class EquinoxTest : public ::testing::TestWithParam<std::string> {};
 
 std::vector<std::string> Cases() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(Repository())) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(Repository()))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -96,7 +98,8 @@ TEST_P(EquinoxTest, EveryStepIsEquinoxes) {
       const auto inferred = client->Step({.state = version, .method = "infer", .inputs = inputs});
       ASSERT_TRUE(inferred.ok()) << inferred.status();
       EXPECT_EQ(inferred->version, version);
-      ExpectClose(inferred->outputs.at(0).second, Row(trajectory->at("infer.y"), t), absl::StrCat("infer.y ", t));
+      ExpectClose(inferred->outputs.at(0).second, Row(trajectory->at("infer.y"), t),
+                  absl::StrCat("infer.y ", t));
     }
     const auto stepped = client->Step({.state = version, .inputs = inputs});
     ASSERT_TRUE(stepped.ok()) << stepped.status();

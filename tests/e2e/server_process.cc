@@ -1,11 +1,12 @@
 #include "tests/e2e/server_process.h"
 
-#include <csignal>
-#include <cstdio>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
@@ -22,8 +23,8 @@ ServerProcess::ServerProcess(const std::filesystem::path& models, const std::vec
 }
 
 void ServerProcess::Start(const std::filesystem::path& models, const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {STEPWELLD, "--models", models.string(), "--listen", "127.0.0.1:0",
-                                        "--log-level", "error"};
+  std::vector<std::string> arguments = {STEPWELLD,     "--models",    models.string(), "--listen",
+                                        "127.0.0.1:0", "--log-level", "error"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

@@ -36,7 +36,9 @@ void ExpectError(const absl::Status& status, absl::StatusCode code, const std::s
   EXPECT_THAT(std::string(status.message()), HasSubstr(what));
 }
 
-Array Floats(std::vector<int64_t> dims, std::vector<float> values) { return Array::From<float>(dims, values).value(); }
+Array Floats(std::vector<int64_t> dims, std::vector<float> values) {
+  return Array::From<float>(dims, values).value();
+}
 Array Int(int32_t value) { return Array::Scalar<int32_t>(value); }
 
 // A repository of its own: good models beside bad ones.
@@ -51,7 +53,8 @@ class ServerTest : public ::testing::Test {
     }
     fs::copy(data / "equinox/counter", repository_ / "truncated");
     fs::resize_file(repository_ / "truncated/step.onnx", 100);
-    AddBad("unknown_field", "state { index: \"count\" dtype: INT32 colour: \"red\" }\nmethod { name: \"step\" }");
+    AddBad("unknown_field",
+           "state { index: \"count\" dtype: INT32 colour: \"red\" }\nmethod { name: \"step\" }");
     AddBad("many_faults",
            "state { index: \"count\" dtype: INT32 }\nstate { index: \"count\" dtype: INT32 }\n"
            "state { index: \"big\" dtype: FLOAT32 shape: [4] }\n"
@@ -116,11 +119,13 @@ TEST_F(ServerTest, StepLeavesTheVersionThatItReads) {
 
 TEST_F(ServerTest, StepOnABranchMovesItsHead) {
   const Version root = Make("counter", "moves");
-  const auto stepped = client_->Step({.state = BranchName{"moves"}, .inputs = {{"x", Int(2)}}, .expected_head = root});
+  const auto stepped =
+      client_->Step({.state = BranchName{"moves"}, .inputs = {{"x", Int(2)}}, .expected_head = root});
   ASSERT_TRUE(stepped.ok()) << stepped.status();
   EXPECT_EQ(client_->GetBranch("moves")->head(), stepped->version.value);
   const absl::Status moved =
-      client_->Step({.state = BranchName{"moves"}, .inputs = {{"x", Int(2)}}, .expected_head = root}).status();
+      client_->Step({.state = BranchName{"moves"}, .inputs = {{"x", Int(2)}}, .expected_head = root})
+          .status();
   ExpectError(moved, absl::StatusCode::kAborted, "HEAD_MOVED");
   EXPECT_EQ(ErrorMetadata(moved, "current_head"), absl::StrCat(stepped->version.value));
   EXPECT_EQ(Count(BranchName{"moves"}).value(), 2);
@@ -162,9 +167,10 @@ TEST_F(ServerTest, SetArraysReplacesSomeAndSharesTheRest) {
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_EQ(set->new_bytes(), 16);
   EXPECT_EQ(set->parent(), root.value);
-  const auto read = client_->GetArrays({.state = Version{set->version()},
-                                        .selectors = {{IndexPath{"blocks[1].norm.batch_state_index[0]"}, {{.start = -2}}},
-                                                      {IndexSubtree{"blocks[0].norm"}, {}}}});
+  const auto read =
+      client_->GetArrays({.state = Version{set->version()},
+                          .selectors = {{IndexPath{"blocks[1].norm.batch_state_index[0]"}, {{.start = -2}}},
+                                        {IndexSubtree{"blocks[0].norm"}, {}}}});
   ASSERT_TRUE(read.ok()) << read.status();
   ASSERT_EQ(read->arrays.size(), 4u);
   EXPECT_EQ(read->arrays[0].second, Floats({2}, {3, 4}));
@@ -175,7 +181,8 @@ TEST_F(ServerTest, ReadArraysStreamsWhatGetArraysCannotHold) {
   std::vector<float> values(100000);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
   // Built from steps, each of which fits a message.
-  const auto made = client_->MakeState({.model = "mixed", .arrays = {{"log", Floats({0, 2}, {})}}, .rng_seed = 1});
+  const auto made =
+      client_->MakeState({.model = "mixed", .arrays = {{"log", Floats({0, 2}, {})}}, .rng_seed = 1});
   ASSERT_TRUE(made.ok()) << made.status();
   Version version{made->snapshot().version()};
   for (size_t at = 0; at < values.size(); at += 10000) {
@@ -185,26 +192,28 @@ TEST_F(ServerTest, ReadArraysStreamsWhatGetArraysCannotHold) {
     ASSERT_TRUE(stepped.ok()) << stepped.status();
     version = stepped->version;
   }
-  ExpectError(client_->GetArrays({.state = version}).status(), absl::StatusCode::kResourceExhausted, "REPLY_TOO_LARGE",
-              "ReadArrays");
+  ExpectError(client_->GetArrays({.state = version}).status(), absl::StatusCode::kResourceExhausted,
+              "REPLY_TOO_LARGE", "ReadArrays");
   const auto read = client_->ReadArrays({.state = version});
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->arrays.at(0).second, Floats({50000, 2}, values));
   EXPECT_EQ(read->arrays.at(1).first, "key");
   // A step whose reply does not fit has not happened.
-  ExpectError(client_->Step({.state = version,
-                             .inputs = {{"x", Floats({1, 2}, {0, 0})}},
-                             .fetch = {{IndexPath{"log"}, {}}}})
+  ExpectError(client_
+                  ->Step({.state = version,
+                          .inputs = {{"x", Floats({1, 2}, {0, 0})}},
+                          .fetch = {{IndexPath{"log"}, {}}}})
                   .status(),
               absl::StatusCode::kResourceExhausted, "REPLY_TOO_LARGE");
 }
 
 TEST_F(ServerTest, RngKeyIsTheSeedsHalves) {
-  const auto made = client_->MakeState(
-      {.model = "mixed", .arrays = {{"log", Floats({0, 2}, {})}}, .rng_seed = (uint64_t{0xdeadbeef} << 32) | 42});
+  const auto made = client_->MakeState({.model = "mixed",
+                                        .arrays = {{"log", Floats({0, 2}, {})}},
+                                        .rng_seed = (uint64_t{0xdeadbeef} << 32) | 42});
   ASSERT_TRUE(made.ok()) << made.status();
-  const auto key =
-      client_->GetArrays({.state = Version{made->snapshot().version()}, .selectors = {{IndexPath{"key"}, {}}}});
+  const auto key = client_->GetArrays(
+      {.state = Version{made->snapshot().version()}, .selectors = {{IndexPath{"key"}, {}}}});
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->arrays[0].second.As<uint32_t>().value()[0], 0xdeadbeefu);
   EXPECT_EQ(key->arrays[0].second.As<uint32_t>().value()[1], 42u);
@@ -212,7 +221,8 @@ TEST_F(ServerTest, RngKeyIsTheSeedsHalves) {
 
 TEST_F(ServerTest, WhatIsNotThereIsNotFound) {
   const Version root = Make("counter");
-  ExpectError(client_->MakeState({.model = "nope"}).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "nope");
+  ExpectError(client_->MakeState({.model = "nope"}).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
+              "nope");
   ExpectError(client_->MakeState({.model = "counter", .revision = 9}).status(), absl::StatusCode::kNotFound,
               "MODEL_NOT_FOUND", "9");
   ExpectError(client_->Step({.state = root, .method = "nope"}).status(), absl::StatusCode::kNotFound,
@@ -223,8 +233,10 @@ TEST_F(ServerTest, WhatIsNotThereIsNotFound) {
               absl::StatusCode::kNotFound, "INDEX_NOT_FOUND");
   ExpectError(client_->GetSnapshot(Version{999999}).status(), absl::StatusCode::kNotFound, "SNAPSHOT_UNKNOWN",
               "999999");
-  ExpectError(client_->Step({.state = Version{999999}}).status(), absl::StatusCode::kNotFound, "SNAPSHOT_UNKNOWN");
-  ExpectError(client_->Step({.state = BranchName{"nope"}}).status(), absl::StatusCode::kNotFound, "BRANCH_NOT_FOUND");
+  ExpectError(client_->Step({.state = Version{999999}}).status(), absl::StatusCode::kNotFound,
+              "SNAPSHOT_UNKNOWN");
+  ExpectError(client_->Step({.state = BranchName{"nope"}}).status(), absl::StatusCode::kNotFound,
+              "BRANCH_NOT_FOUND");
   ExpectError(client_->GetBranch("nope").status(), absl::StatusCode::kNotFound, "BRANCH_NOT_FOUND");
 }
 
@@ -237,8 +249,12 @@ TEST_F(ServerTest, InputsThatDoNotFitAreInvalid) {
     StepRequest request;
     const char* message;
   } cases[] = {
-      {"dtype", {.state = counter, .inputs = {{"x", Floats({}, {1})}}}, "input \"x\" is float32 (); expected int32 ()"},
-      {"rank", {.state = picky, .inputs = {{"x", Floats({1, 1}, {1})}}}, "float32 (1, 1); expected float32 (n)"},
+      {"dtype",
+       {.state = counter, .inputs = {{"x", Floats({}, {1})}}},
+       "input \"x\" is float32 (); expected int32 ()"},
+      {"rank",
+       {.state = picky, .inputs = {{"x", Floats({1, 1}, {1})}}},
+       "float32 (1, 1); expected float32 (n)"},
       {"dimension", {.state = conv, .inputs = {{"x", Floats({2}, {1, 2})}}}, "expected float32 (8, 1, 6, 6)"},
       {"missing", {.state = counter}, "input \"x\" of method \"step\" is missing"},
       {"unknown", {.state = counter, .inputs = {{"x", Int(1)}, {"z", Int(1)}}}, "has no input \"z\""},
@@ -274,13 +290,15 @@ TEST_F(ServerTest, MessagesThatHoldNoArrayAreInvalid) {
   EXPECT_TRUE(step({3}, 12).ok());
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   for (const grpc::Status& status :
-       {step({3}, 11), step({3}, 13), step({3}, 0), step({-3}, 12), step({kHuge}, 12), step({kHuge, kHuge}, 12),
-        step({int64_t{1} << 32, int64_t{1} << 32}, 0), step({3}, 12, v1::DTYPE_UNSPECIFIED),
-        step({3}, 12, static_cast<v1::DType>(77)), step({2}, 2, v1::BFLOAT16)}) {
+       {step({3}, 11), step({3}, 13), step({3}, 0), step({-3}, 12), step({kHuge}, 12),
+        step({kHuge, kHuge}, 12), step({int64_t{1} << 32, int64_t{1} << 32}, 0),
+        step({3}, 12, v1::DTYPE_UNSPECIFIED), step({3}, 12, static_cast<v1::DType>(77)),
+        step({2}, 2, v1::BFLOAT16)}) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
     EXPECT_THAT(status.error_message(), HasSubstr("input \"x\""));
   }
-  EXPECT_EQ(step({50000}, 200000).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);  // Over the message limit.
+  EXPECT_EQ(step({50000}, 200000).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);  // Over the message limit.
 }
 
 TEST_F(ServerTest, SlicesAndPositionsPastTheEndAreOutOfRange) {
@@ -300,21 +318,22 @@ TEST_F(ServerTest, SlicesAndPositionsPastTheEndAreOutOfRange) {
 TEST_F(ServerTest, MakeStateThatCannotBeMakesNothing) {
   Make("counter", "taken");
   const int64_t head = client_->GetBranch("taken")->head();
-  ExpectError(client_->MakeState({.model = "counter", .branch = "taken"}).status(), absl::StatusCode::kAlreadyExists,
-              "BRANCH_EXISTS", "taken");
+  ExpectError(client_->MakeState({.model = "counter", .branch = "taken"}).status(),
+              absl::StatusCode::kAlreadyExists, "BRANCH_EXISTS", "taken");
   EXPECT_EQ(client_->GetBranch("taken")->head(), head);
   ExpectError(client_->MakeState({.model = "counter", .branch = "no spaces"}).status(),
               absl::StatusCode::kInvalidArgument, "", "no spaces");
-  ExpectError(client_->MakeState({.model = "mixed", .rng_seed = 1}).status(), absl::StatusCode::kInvalidArgument, "",
-              "log");
+  ExpectError(client_->MakeState({.model = "mixed", .rng_seed = 1}).status(),
+              absl::StatusCode::kInvalidArgument, "", "log");
   ExpectError(client_->MakeState({.model = "mixed", .arrays = {{"log", Floats({0, 2}, {})}}}).status(),
               absl::StatusCode::kInvalidArgument, "", "key");
-  ExpectError(client_->MakeState({.model = "counter", .arrays = {{"count", Int(1)}, {"count", Int(2)}}}).status(),
-              absl::StatusCode::kInvalidArgument, "", "twice");
+  ExpectError(
+      client_->MakeState({.model = "counter", .arrays = {{"count", Int(1)}, {"count", Int(2)}}}).status(),
+      absl::StatusCode::kInvalidArgument, "", "twice");
   ExpectError(client_->MakeState({.model = "counter", .durability = client::Durability::kSync}).status(),
               absl::StatusCode::kFailedPrecondition, "DURABILITY_UNAVAILABLE");
-  ExpectError(client_->MakeState({.model = "counter", .request_id = "a"}).status(), absl::StatusCode::kUnimplemented,
-              "");
+  ExpectError(client_->MakeState({.model = "counter", .request_id = "a"}).status(),
+              absl::StatusCode::kUnimplemented, "");
 }
 
 TEST_F(ServerTest, ModelThatFailsMintsNothingAndMovesNothing) {
@@ -348,7 +367,8 @@ TEST_F(ServerTest, BadPackagesAreListedWithAllThatIsWrong) {
   EXPECT_THAT(faults, HasSubstr("writes \"big\", float32 (4)"));
   ExpectError(client_->MakeState({.model = "truncated"}).status(), absl::StatusCode::kFailedPrecondition,
               "MODEL_NOT_READY");
-  ExpectError(client_->LoadModel("truncated").status(), absl::StatusCode::kFailedPrecondition, "MODEL_INVALID");
+  ExpectError(client_->LoadModel("truncated").status(), absl::StatusCode::kFailedPrecondition,
+              "MODEL_INVALID");
   ExpectError(client_->LoadModel("../escape").status(), absl::StatusCode::kInvalidArgument, "");
 }
 
@@ -367,8 +387,8 @@ TEST_F(ServerTest, UnloadedModelKeepsItsStates) {
 }
 
 TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
-  const auto stub = v1::StateService::NewStub(
-      grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
+  const auto stub =
+      v1::StateService::NewStub(grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   v1::ScanResponse reply;
   EXPECT_EQ(stub->Scan(&context, v1::ScanRequest(), &reply).error_code(), grpc::StatusCode::UNIMPLEMENTED);

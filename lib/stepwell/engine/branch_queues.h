@@ -21,8 +21,8 @@ class BranchQueues {
  public:
   using Turn = absl::AnyInvocable<void()>;
 
-  // What waited for its turn runs on `pool`, which must outlive this. At most `max_waiting` calls wait at a
-  // branch.
+  // What waited for its turn runs on `pool`, which is not touched before the first turn and must end before
+  // this does: its threads give out the turns. At most `max_waiting` calls wait at a branch.
   BranchQueues(WorkerPool* pool, size_t max_waiting) : pool_(pool), max_waiting_(max_waiting) {}
 
   // Runs `turn` inside this call when nobody has the branch's turn, else later, on the pool. Each turn ends

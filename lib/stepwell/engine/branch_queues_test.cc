@@ -13,9 +13,16 @@
 namespace stepwell {
 namespace {
 
+// As in the engine, the pool ends first, and with it whatever gives out turns.
+struct Fixture {
+  explicit Fixture(size_t max_waiting) : queues(&pool, max_waiting), pool(1, 1) {}
+  BranchQueues queues;
+  WorkerPool pool;
+};
+
 TEST(BranchQueues, GivesTheFirstCallItsTurnAtOnce) {
-  WorkerPool pool(1, 1);
-  BranchQueues queues(&pool, 1);
+  Fixture fixture(1);
+  BranchQueues& queues = fixture.queues;
   bool ran = false;
   ASSERT_TRUE(queues.Enter("live", [&] { ran = true; }).ok());
   EXPECT_TRUE(ran);
@@ -23,8 +30,8 @@ TEST(BranchQueues, GivesTheFirstCallItsTurnAtOnce) {
 }
 
 TEST(BranchQueues, GivesTurnsInTheOrderOfArrivalAndOneAtATime) {
-  WorkerPool pool(2, 1);
-  BranchQueues queues(&pool, 100);
+  Fixture fixture(100);
+  BranchQueues& queues = fixture.queues;
   std::vector<int> order;
   absl::Notification done;
   ASSERT_TRUE(queues.Enter("live", [] {}).ok());
@@ -45,8 +52,8 @@ TEST(BranchQueues, GivesTurnsInTheOrderOfArrivalAndOneAtATime) {
 }
 
 TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
-  WorkerPool pool(1, 1);
-  BranchQueues queues(&pool, 100);
+  Fixture fixture(100);
+  BranchQueues& queues = fixture.queues;
   std::vector<std::thread> threads;
   absl::BlockingCounter done(20);
   std::atomic<int> inside = 0;
@@ -70,8 +77,8 @@ TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
 }
 
 TEST(BranchQueues, RefusesPastItsLimitWithReason) {
-  WorkerPool pool(1, 1);
-  BranchQueues queues(&pool, 2);
+  Fixture fixture(2);
+  BranchQueues& queues = fixture.queues;
   absl::BlockingCounter ran(2);
   const auto turn = [&] {
     queues.Leave("live");
@@ -89,8 +96,8 @@ TEST(BranchQueues, RefusesPastItsLimitWithReason) {
 }
 
 TEST(BranchQueues, BranchesDoNotWaitForEachOther) {
-  WorkerPool pool(1, 1);
-  BranchQueues queues(&pool, 1);
+  Fixture fixture(1);
+  BranchQueues& queues = fixture.queues;
   bool ran = false;
   ASSERT_TRUE(queues.Enter("one", [] {}).ok());
   ASSERT_TRUE(queues.Enter("two", [&] { ran = true; }).ok());
