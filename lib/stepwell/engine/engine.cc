@@ -14,7 +14,7 @@ namespace stepwell {
 namespace {
 
 // Copying more than this for a slice is left to a worker.
-constexpr int64_t kMaxInlineCopy = 256 * 1024;
+constexpr int64_t kMaxInlineCopy = int64_t{256} << 10;
 
 }  // namespace
 

@@ -34,6 +34,7 @@ class IssueCollector final : public google::protobuf::io::ErrorCollector {
 std::vector<int> LinesOf(const TextFormat::ParseInfoTree& tree, int field_number, int count) {
   const auto* field = model::ModelConfig::descriptor()->FindFieldByNumber(field_number);
   std::vector<int> lines;
+  lines.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) lines.push_back(tree.GetLocation(field, i).line + 1);
   return lines;
 }

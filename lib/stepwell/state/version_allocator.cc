@@ -34,6 +34,7 @@ void VersionAllocator::Next(VersionCallback done) {
     if (low && !reserving_) reserve = reserving_ = true;
   }
   if (reserve) Reserve();
+  // Moved above only when there is no version. NOLINTNEXTLINE(bugprone-use-after-move)
   if (version.has_value()) std::move(done)(*version);
 }
 

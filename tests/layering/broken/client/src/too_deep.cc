@@ -1,0 +1,1 @@
+#include "stepwell/model/model.h"

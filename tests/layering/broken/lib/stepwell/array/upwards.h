@@ -1,0 +1,1 @@
+#include "stepwell/engine/engine.h"
