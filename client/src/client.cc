@@ -29,6 +29,9 @@ absl::Status Call(const ClientOptions& options, absl::Time deadline, bool may_re
 // Gathers the messages of ReadArrays, over as many streams as it takes. Thread-compatible.
 class ArrayReader {
  public:
+  // `options` must outlive this.
+  explicit ArrayReader(const CallOptions& options) : options_(options) {}
+
   // Takes one stream as far as it goes.
   absl::Status Read(v1::StateService::StubInterface& stub, absl::Time deadline,
                     v1::ReadArraysRequest request) {
@@ -78,6 +81,7 @@ class ArrayReader {
     }
     if (bytes != header.byte_count()) return absl::InternalError("the server's header contradicts itself");
     header_ = std::move(header);
+    ReportProgress();
     return absl::OkStatus();
   }
 
@@ -97,9 +101,15 @@ class ArrayReader {
         at_ = 0;
       }
     }
+    ReportProgress();
     return absl::OkStatus();
   }
 
+  void ReportProgress() const {
+    if (options_.on_progress != nullptr) options_.on_progress(received_, header_->byte_count());
+  }
+
+  const CallOptions& options_;
   std::optional<v1::ReadArraysResponse::Header> header_;
   std::vector<MutableBuffer> buffers_;
   int64_t received_ = 0;
@@ -213,7 +223,7 @@ absl::StatusOr<GetArraysResult> Client::ReadArrays(const GetArraysRequest& reque
   message.mutable_state()->Swap(asked.mutable_state());
   message.mutable_selectors()->Swap(asked.mutable_selectors());
   const absl::Time deadline = Deadline(options);
-  ArrayReader reader;
+  ArrayReader reader(options);
   const absl::Status status =
       Retry(options_, deadline, true, [&] { return reader.Read(*stubs_.states, deadline, message); });
   if (!status.ok()) return status;

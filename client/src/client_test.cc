@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "grpcpp/test/mock_stream.h"
 #include "gtest/gtest.h"
 #include "stepwell/v1/branch_service_mock.grpc.pb.h"
 #include "stepwell/v1/error.pb.h"
@@ -22,6 +23,26 @@ using ::testing::SetArgPointee;
 
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "no server");
 
+// The header of one float32 array "a" of two elements, from version 7.
+v1::ReadArraysResponse TwoFloatsHeader() {
+  v1::ReadArraysResponse message;
+  v1::ReadArraysResponse::Header& header = *message.mutable_header();
+  header.set_version(7);
+  header.set_byte_count(8);
+  v1::ReadArraysResponse::Header::ArrayHeader& array = *header.add_arrays();
+  array.set_name("a");
+  array.set_dtype(v1::FLOAT32);
+  array.add_shape(2);
+  array.set_byte_count(8);
+  return message;
+}
+
+v1::ReadArraysResponse Data(std::string bytes) {
+  v1::ReadArraysResponse message;
+  message.set_data(std::move(bytes));
+  return message;
+}
+
 class ClientTest : public ::testing::Test {
  protected:
   ClientTest() {
@@ -37,6 +58,24 @@ class ClientTest : public ::testing::Test {
         Client::Stubs{std::make_unique<v1::MockModelServiceStub>(), std::move(states),
                       std::make_unique<v1::MockBranchServiceStub>()},
         std::move(options));
+  }
+
+  // A stream of ReadArrays that sends `messages` and ends with `status`; `sent` gets the request.
+  void ExpectReadArrays(std::vector<v1::ReadArraysResponse> messages, const grpc::Status& status,
+                        v1::ReadArraysRequest* sent = nullptr) {
+    EXPECT_CALL(*states_, ReadArraysRaw(_, _))
+        .WillOnce([=](grpc::ClientContext*, const v1::ReadArraysRequest& request) {
+          if (sent != nullptr) *sent = request;
+          auto* const stream = new grpc::testing::MockClientReader<v1::ReadArraysResponse>();
+          auto& reads = EXPECT_CALL(*stream, Read(_)).Times(static_cast<int>(messages.size()) + 1);
+          for (const v1::ReadArraysResponse& message : messages) {
+            reads.WillOnce(DoAll(SetArgPointee<0>(message), Return(true)));
+          }
+          reads.WillOnce(Return(false));
+          EXPECT_CALL(*stream, Finish()).WillOnce(Return(status));
+          return stream;
+        })
+        .RetiresOnSaturation();
   }
 
   v1::MockStateServiceStub* states_;
@@ -152,6 +191,30 @@ TEST_F(ClientTest, ArrayThatIsNoneIsInternal) {
   EXPECT_CALL(*states_, GetArrays(_, _, _))
       .WillOnce(DoAll(SetArgPointee<2>(reply), Return(grpc::Status::OK)));
   EXPECT_EQ(client_->GetArrays({.state = Version{1}}).status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(ClientTest, ReadArraysGoesOnWhereAStreamBrokeAndTellsItsProgress) {
+  v1::ReadArraysRequest first;
+  v1::ReadArraysRequest second;
+  // The latest expectation comes first.
+  ExpectReadArrays({TwoFloatsHeader(), Data(std::string("\x80\x3f\0\0", 4)), Data(std::string("\0\x40", 2))},
+                   grpc::Status::OK, &second);
+  ExpectReadArrays({TwoFloatsHeader(), Data(std::string("\0\0", 2))}, kUnavailable, &first);
+  std::vector<std::pair<int64_t, int64_t>> progress;
+  const auto read = client_->ReadArrays(
+      {.state = BranchName{"live"}, .selectors = {{IndexPath{"a"}, {}}}},
+      {.on_progress = [&](int64_t received, int64_t total) { progress.emplace_back(received, total); }});
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->version, Version{7});
+  EXPECT_EQ(read->arrays.at(0).first, "a");
+  EXPECT_EQ(read->arrays.at(0).second, Array::From<float>({2}, std::vector<float>{1, 2}).value());
+  EXPECT_EQ(first.state().branch(), "live");
+  EXPECT_EQ(first.byte_offset(), 0);
+  EXPECT_EQ(second.state().version(), 7);  // The branch may have moved.
+  EXPECT_EQ(second.byte_offset(), 2);
+  EXPECT_EQ(second.selectors(0).index().path(), "a");
+  EXPECT_EQ(pauses_.size(), 1u);
+  EXPECT_EQ(progress, (std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {2, 8}, {6, 8}, {8, 8}}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #define STEPWELL_CLIENT_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,9 @@ struct ClientOptions {
 
 struct CallOptions {
   absl::Duration timeout = absl::ZeroDuration();  ///< 0: ClientOptions::default_timeout.
+  /// Called by ReadArrays as bytes come, on the calling thread: once with 0 when the total is known, then
+  /// after each chunk. Counts over all attempts, so it never goes back. Null: not called.
+  std::function<void(int64_t received_bytes, int64_t total_bytes)> on_progress;
 };
 
 }  // namespace stepwell::client
