@@ -82,8 +82,8 @@ def write_trajectory(name, state, inputs, methods, dtypes=None):
 # The additive seasonal model of exponential smoothing, ETS(A,N,A), in its error-correction form: the mean is its level,
 # the season its seasonal component (R. J. Hyndman and G. Athanasopoulos, Forecasting: Principles and Practice, 3rd
 # edition, section 8.5, https://otexts.com/fpp3/ets.html; gamma = decay (1 - alpha), section 8.3). Its errors' variance
-# is weighted exponentially as well (T. Finch, Incremental calculation of weighted mean and variance, 2009, equation
-# 143). While the weight is 1 / n, both are the plain mean and population variance of Welford's method.
+# is weighted exponentially as well (T. Finch, Incremental calculation of weighted mean and variance, 2009). While the
+# weight is 1 / n, both are the plain mean and population variance of Welford's method.
 
 VITALS_TEXT = '''
 # Scores how unusual each observation of 8 signals is, and learns from it.
@@ -101,8 +101,8 @@ VITALS_TEXT = '''
 #
 # Sources: R. J. Hyndman and G. Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, sections 8.3 and 8.5
 # (exponential smoothing with an additive season, in the error-correction form); T. Finch, Incremental calculation of
-# weighted mean and variance, 2009, equation 143. The first observations, while 1 / (count + 1) is the larger weight,
-# are averaged as in B. P. Welford, Note on a method for calculating corrected sums of squares and products, 1962.
+# weighted mean and variance, 2009. The first observations, while 1 / (count + 1) is the larger weight, are averaged as
+# in B. P. Welford, Note on a method for calculating corrected sums of squares and products, 1962.
 description: "Online anomaly scores of 8 signals: exponentially weighted mean and variance, and a seasonal profile"
 
 # Observations so far.
