@@ -35,6 +35,8 @@ def write_package(name, text, graphs, initial=None, weights=None):
     (folder / "model.textproto").write_text(text.lstrip())
     for method, (signature, body) in graphs.items():
         model = onnx.parser.parse_model(f"{HEADER}\n{name}_{method} {signature}\n{{{body}}}")
+        for node in model.graph.node:
+            node.name = node.output[0]  # ONNX Runtime's fusions make names of names, which must differ.
         used = {value for node in model.graph.node for value in node.input}
         model.graph.initializer.extend(onnx.numpy_helper.from_array(value, key)
                                        for key, value in (weights or {}).items() if key in used)
