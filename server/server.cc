@@ -28,6 +28,7 @@ void LogModels(const ModelRepository& models) {
 
 Server::Server(const Config& config)
     : config_(config),
+      store_(config.store),
       models_(config.repository),
       engine_(config.engine, &store_, &models_, &clock_),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
@@ -46,10 +47,12 @@ absl::Status Server::Start() {
   spdlog::info("serving on {}; states in memory, lost when the server stops",
                absl::StrJoin(addresses(), ", "));
   spdlog::info(
-      "limits: {} bytes a message, {} workers, {} calls waiting for them, {} waiting for a branch, {} "
-      "snapshots cached",
-      config_.max_message_bytes, config_.engine.worker_threads, config_.engine.max_queued_calls,
-      config_.engine.max_queued_per_branch, config_.engine.max_cached_snapshots);
+      "limits: {} bytes of state, {} bytes a message, {} workers, {} calls waiting for them, {} waiting for "
+      "a "
+      "branch, {} snapshots cached",
+      config_.store.max_bytes, config_.max_message_bytes, config_.engine.worker_threads,
+      config_.engine.max_queued_calls, config_.engine.max_queued_per_branch,
+      config_.engine.max_cached_snapshots);
   return absl::OkStatus();
 }
 

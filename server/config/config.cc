@@ -69,14 +69,16 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   for (const absl::Status& status : {
            Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(),
                          1024, std::numeric_limits<int32_t>::max(), config.max_message_bytes),
-           Take<int>("worker_threads", message.has_worker_threads(), message.worker_threads(), 1, 1024,
-                     engine.worker_threads),
-           Take<int>("threads_per_session", message.has_threads_per_session(), message.threads_per_session(),
-                     1, 1024, config.repository.threads_per_session),
+           Take<int64_t>("worker_threads", message.has_worker_threads(), message.worker_threads(), 1, 1024,
+                         engine.worker_threads),
+           Take<int64_t>("threads_per_session", message.has_threads_per_session(),
+                         message.threads_per_session(), 1, 1024, config.repository.threads_per_session),
            Take<int64_t>("max_queued_calls", message.has_max_queued_calls(), message.max_queued_calls(), 0,
                          kMaxCount, engine.max_queued_calls),
            Take<int64_t>("max_queued_per_branch", message.has_max_queued_per_branch(),
                          message.max_queued_per_branch(), 0, kMaxCount, engine.max_queued_per_branch),
+           Take<int64_t>("max_state_bytes", message.has_max_state_bytes(), message.max_state_bytes(), 0,
+                         std::numeric_limits<int64_t>::max(), config.store.max_bytes),
            Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(),
                          message.max_cached_snapshots(), 1, kMaxCount, engine.max_cached_snapshots),
            Take<double>("grace_period_seconds", message.has_grace_period_seconds(),
@@ -88,29 +90,78 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   return config;
 }
 
-}  // namespace
-
-absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file) {
+// The message that `text` says. Errors begin with `file` and the line.
+absl::StatusOr<ServerConfig> ParseMessage(absl::string_view text, absl::string_view file) {
   FirstError error;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   ServerConfig message;
-  if (!parser.ParseFromString(std::string(text), &message)) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ":", error.message()));
-  }
-  absl::StatusOr<Config> config = FromMessage(message);
-  if (config.ok()) return config;
-  return absl::InvalidArgumentError(absl::StrCat(file, ": ", config.status().message()));
+  if (parser.ParseFromString(std::string(text), &message)) return message;
+  return absl::InvalidArgumentError(absl::StrCat(file, ":", error.message()));
 }
 
-absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(
-        absl::StrCat("configuration file \"", path.string(), "\" cannot be read, or is empty"));
-  }
-  return ParseConfig(text.str(), path.string());
+  if (file && text << file.rdbuf()) return text.str();
+  return absl::NotFoundError(absl::StrCat("configuration file \"", path, "\" cannot be read, or is empty"));
+}
+
+// One flag for each field, named as the field is.
+void AddFlags(CLI::App& app, ServerConfig& flags) {
+  const auto integer = [&app](const char* flag, auto set, const char* help) {
+    app.add_option_function<int64_t>(flag, set, help)->type_name("N");
+  };
+  app.add_option_function<std::vector<std::string>>(
+         "--listen",
+         [&flags](const std::vector<std::string>& addresses) {
+           flags.mutable_listen()->Assign(addresses.begin(), addresses.end());
+         },
+         "HOST:PORT (port 0: any free one) or unix:PATH; may be repeated. Default 127.0.0.1:7350")
+      ->type_name("ADDRESS");
+  app.add_option_function<std::string>(
+         "--models", [&flags](const std::string& folder) { flags.set_models(folder); },
+         "The model repository, a folder of packages. Default: models")
+      ->type_name("DIR");
+  app.add_option_function<std::string>(
+         "--log-level", [&flags](const std::string& level) { flags.set_log_level(level); },
+         absl::StrCat(kLogLevels, ". Default info"))
+      ->type_name("LEVEL");
+  integer(
+      "--max-message-bytes", [&flags](int64_t value) { flags.set_max_message_bytes(value); },
+      "The largest request, and the most bytes of arrays in one reply. Default 64 MiB");
+  integer(
+      "--max-state-bytes", [&flags](int64_t value) { flags.set_max_state_bytes(value); },
+      "What all snapshots may take together. Default 4 GiB");
+  integer(
+      "--worker-threads", [&flags](int64_t value) { flags.set_worker_threads(value); },
+      "Threads that run models. Default 2");
+  integer(
+      "--threads-per-session", [&flags](int64_t value) { flags.set_threads_per_session(value); },
+      "ONNX Runtime's threads inside one run. Default 1");
+  integer(
+      "--max-queued-calls", [&flags](int64_t value) { flags.set_max_queued_calls(value); },
+      "Calls that may wait for a worker. Default 4096");
+  integer(
+      "--max-queued-per-branch", [&flags](int64_t value) { flags.set_max_queued_per_branch(value); },
+      "Calls that may wait for their turn on one branch. Default 1024");
+  integer(
+      "--max-cached-snapshots", [&flags](int64_t value) { flags.set_max_cached_snapshots(value); },
+      "Snapshots kept whole in front of the store. Default 65536");
+  app.add_option_function<double>(
+         "--grace-period-seconds", [&flags](double seconds) { flags.set_grace_period_seconds(seconds); },
+         "What running calls get to finish when the server is told to stop. Default 10")
+      ->type_name("SECONDS");
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file) {
+  const absl::StatusOr<ServerConfig> message = ParseMessage(text, file);
+  if (!message.ok()) return message.status();
+  absl::StatusOr<Config> config = FromMessage(*message);
+  if (config.ok()) return config;
+  return absl::InvalidArgumentError(absl::StrCat(file, ": ", config.status().message()));
 }
 
 absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* const* argv) {
@@ -120,18 +171,13 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
       "SIGTERM and SIGINT stop it: new calls are refused, running ones finish.",
       "stepwelld");
   std::string file;
-  std::vector<std::string> listen;
-  std::string models;
-  std::string log_level;
-  app.add_option("--config", file,
-                 "Configuration, a text proto; server/config/stepwelld.textproto shows every field")
+  app.add_option(
+         "--config", file,
+         "Configuration, a text proto; stepwelld.textproto, which comes with this program, shows every "
+         "field. Flags win over it")
       ->type_name("FILE");
-  app.add_option("--listen", listen,
-                 "HOST:PORT (port 0: any free one) or unix:PATH; may be repeated. Default 127.0.0.1:7350")
-      ->type_name("ADDRESS");
-  app.add_option("--models", models, "The model repository, a folder of packages. Default: models")
-      ->type_name("DIR");
-  app.add_option("--log-level", log_level, absl::StrCat(kLogLevels, ". Default info"))->type_name("LEVEL");
+  ServerConfig flags;
+  AddFlags(app, flags);
   app.set_version_flag("--version", STEPWELL_VERSION);
   app.footer(
       "Example:\n"
@@ -145,20 +191,17 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
     app.exit(error);
     return std::nullopt;
   }
-  Config config;
-  if (!file.empty()) {
-    absl::StatusOr<Config> read = ReadConfigFile(file);
-    if (!read.ok()) return read.status();
-    config = *std::move(read);
-  }
-  if (!listen.empty()) config.listen = std::move(listen);
-  if (!models.empty()) config.repository.root = models;
-  if (!log_level.empty()) {
-    const absl::StatusOr<spdlog::level::level_enum> level = ParseLogLevel(log_level);
-    if (!level.ok()) return level.status();
-    config.log_level = *level;
-  }
-  return config;
+  if (file.empty()) return FromMessage(flags);
+
+  const absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return text.status();
+  // The file by itself must be right, whatever the flags make of it.
+  if (const absl::Status checked = ParseConfig(*text, file).status(); !checked.ok()) return checked;
+  absl::StatusOr<ServerConfig> message = ParseMessage(*text, file);
+  if (!message.ok()) return message.status();
+  if (!flags.listen().empty()) message->clear_listen();
+  message->MergeFrom(flags);
+  return FromMessage(*message);
 }
 
 }  // namespace stepwell::server

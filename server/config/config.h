@@ -1,7 +1,7 @@
 #ifndef STEPWELL_SERVER_CONFIG_CONFIG_H_
 #define STEPWELL_SERVER_CONFIG_CONFIG_H_
 
-#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +11,7 @@
 #include "spdlog/common.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/repository.h"
+#include "stepwell/storage/memory_store.h"
 
 namespace stepwell::server {
 
@@ -21,6 +22,7 @@ struct Config {
   int64_t max_message_bytes = int64_t{64} << 20;
   absl::Duration grace_period = absl::Seconds(10);
   RepositoryOptions repository = {.root = "models"};
+  MemoryStoreOptions store;
   EngineOptions engine;
 };
 
@@ -28,12 +30,10 @@ struct Config {
 // out of its range; the message begins with `file` and the line.
 absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file);
 
-// As ParseConfig, of a file. NOT_FOUND: it cannot be read.
-absl::StatusOr<Config> ReadConfigFile(const std::filesystem::path& path);
-
 // The config that the command line asks for. Prints the help or the version and returns nothing for --help
 // and
-// --version. INVALID_ARGUMENT: a flag that is unknown or wrong; errors of ReadConfigFile.
+// --version. INVALID_ARGUMENT: a flag that is unknown or wrong, or as ParseConfig. NOT_FOUND: the file cannot
+// be read.
 absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace stepwell::server

@@ -1,5 +1,8 @@
 #include "server/config/config.h"
 
+#include <optional>
+#include <vector>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -9,9 +12,19 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+// What `arguments` ask for; one of them must not be --help or --version.
+absl::StatusOr<Config> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "stepwelld");
+  absl::StatusOr<std::optional<Config>> config =
+      ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+  if (!config.ok()) return config.status();
+  return **std::move(config);
+}
+
+constexpr char kShipped[] = STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto";
+
 TEST(ConfigTest, ShippedFileIsTheDefaults) {
-  const absl::StatusOr<Config> shipped =
-      ReadConfigFile(STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto");
+  const absl::StatusOr<Config> shipped = Parse({"--config", kShipped});
   ASSERT_TRUE(shipped.ok()) << shipped.status();
   const Config defaults;
   EXPECT_EQ(shipped->listen, defaults.listen);
@@ -20,6 +33,7 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->grace_period, defaults.grace_period);
   EXPECT_EQ(shipped->repository.root, defaults.repository.root);
   EXPECT_EQ(shipped->repository.threads_per_session, defaults.repository.threads_per_session);
+  EXPECT_EQ(shipped->store.max_bytes, defaults.store.max_bytes);
   EXPECT_EQ(shipped->engine.worker_threads, defaults.engine.worker_threads);
   EXPECT_EQ(shipped->engine.max_queued_calls, defaults.engine.max_queued_calls);
   EXPECT_EQ(shipped->engine.max_queued_per_branch, defaults.engine.max_queued_per_branch);
@@ -40,26 +54,45 @@ TEST(ConfigTest, ValueOutOfRangeIsNamed) {
 }
 
 TEST(ConfigTest, FlagsWinOverTheFile) {
-  const char* const argv[] = {
-      "stepwelld",   "--config",    STEPWELL_SOURCE_DIR "/server/config/stepwelld.textproto",
-      "--listen",    "127.0.0.1:0", "--listen",
-      "unix:/tmp/x", "--log-level", "debug"};
-  const absl::StatusOr<std::optional<Config>> config = ParseCommandLine(9, argv);
+  const absl::StatusOr<Config> config =
+      Parse({"--config", kShipped, "--listen", "127.0.0.1:0", "--listen", "unix:/tmp/x", "--log-level",
+             "debug", "--max-state-bytes", "1000", "--grace-period-seconds", "0.5"});
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_THAT((*config)->listen, ElementsAre("127.0.0.1:0", "unix:/tmp/x"));
-  EXPECT_EQ((*config)->log_level, spdlog::level::debug);
-  EXPECT_EQ((*config)->repository.root, "models");
+  EXPECT_THAT(config->listen, ElementsAre("127.0.0.1:0", "unix:/tmp/x"));
+  EXPECT_EQ(config->log_level, spdlog::level::debug);
+  EXPECT_EQ(config->store.max_bytes, 1000);
+  EXPECT_EQ(config->grace_period, absl::Milliseconds(500));
+  EXPECT_EQ(config->repository.root, "models");
+}
+
+TEST(ConfigTest, EveryFieldHasAFlag) {
+  const absl::StatusOr<Config> config =
+      Parse({"--models", "m", "--max-message-bytes", "2048", "--worker-threads", "3", "--threads-per-session",
+             "4", "--max-queued-calls", "5", "--max-queued-per-branch", "6", "--max-cached-snapshots", "7"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->repository.root, "m");
+  EXPECT_EQ(config->max_message_bytes, 2048);
+  EXPECT_EQ(config->engine.worker_threads, 3);
+  EXPECT_EQ(config->repository.threads_per_session, 4);
+  EXPECT_EQ(config->engine.max_queued_calls, 5u);
+  EXPECT_EQ(config->engine.max_queued_per_branch, 6u);
+  EXPECT_EQ(config->engine.max_cached_snapshots, 7u);
+}
+
+TEST(ConfigTest, FlagOutOfRangeIsNamed) {
+  const absl::Status status = Parse({"--worker-threads", "4294967297"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "worker_threads is 4294967297; expected 1 to 1024");
 }
 
 TEST(ConfigTest, UnknownFlagIsInvalidArgument) {
-  const char* const argv[] = {"stepwelld", "--nonsense"};
-  const absl::Status status = ParseCommandLine(2, argv).status();
+  const absl::Status status = Parse({"--nonsense"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("--nonsense"));
 }
 
-TEST(ConfigTest, MissingFileIsNotFound) {
-  EXPECT_EQ(ReadConfigFile("/nonexistent/x").status().code(), absl::StatusCode::kNotFound);
+TEST(ConfigTest, FileThatIsNotThereIsNotFound) {
+  EXPECT_EQ(Parse({"--config", "/nonexistent/x"}).status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -40,4 +40,13 @@ absl::Status DurabilityUnavailable(absl::string_view store) {
       "DURABILITY_UNAVAILABLE");
 }
 
+absl::Status MemoryLimit(int64_t bytes, int64_t used, int64_t limit) {
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("the store holds ", used, " bytes, and ", bytes,
+                                                " more would exceed its limit of ", limit,
+                                                "; nothing was stored. max_state_bytes in the server's "
+                                                "configuration raises the limit")),
+      "MEMORY_LIMIT", {{"limit", absl::StrCat(limit)}});
+}
+
 }  // namespace stepwell

@@ -1,6 +1,8 @@
 #ifndef STEPWELL_STORAGE_ERRORS_H_
 #define STEPWELL_STORAGE_ERRORS_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "stepwell/storage/record.h"
@@ -21,6 +23,10 @@ absl::Status HeadMoved(absl::string_view branch, Version expected, Version curre
 
 // FAILED_PRECONDITION, reason DURABILITY_UNAVAILABLE: a store without a disk was asked for SYNC.
 absl::Status DurabilityUnavailable(absl::string_view store);
+
+// RESOURCE_EXHAUSTED, reason MEMORY_LIMIT, with metadata limit: a commit of `bytes` does not fit beside the
+// `used` bytes that a store of at most `limit` bytes holds.
+absl::Status MemoryLimit(int64_t bytes, int64_t used, int64_t limit);
 
 }  // namespace stepwell
 

@@ -9,6 +9,25 @@
 #include "stepwell/storage/errors.h"
 
 namespace stepwell {
+namespace {
+
+int64_t ByteCount(const NewSnapshot& snapshot) {
+  int64_t bytes = MemoryStore::kBytesPerSnapshot;
+  for (const auto& [position, array] : snapshot.arrays) bytes += array.byte_count();
+  for (const auto& [key, value] : snapshot.record->labels) {
+    bytes += static_cast<int64_t>(key.size() + value.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::Status MemoryStore::Admit(int64_t bytes) {
+  const int64_t used = used_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (used <= options_.max_bytes - bytes) return absl::OkStatus();
+  used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  return MemoryLimit(bytes, used, options_.max_bytes);
+}
 
 absl::Status MemoryStore::CheckBranches(const CommitBatch& batch) const {
   absl::flat_hash_set<absl::string_view>
@@ -61,10 +80,16 @@ absl::Status MemoryStore::Apply(CommitBatch batch) {
 
 void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                          DoneCallback durable) {
-  const absl::Status applied =
-      durability == Durability::kSync ? DurabilityUnavailable("memory") : Apply(std::move(batch));
-  std::move(visible)(applied);
-  if (applied.ok()) std::move(durable)(absl::OkStatus());
+  if (durability == Durability::kSync) return std::move(visible)(DurabilityUnavailable("memory"));
+  int64_t bytes = 0;
+  for (const NewSnapshot& snapshot : batch.snapshots) bytes += ByteCount(snapshot);
+  absl::Status status = Admit(bytes);
+  if (status.ok()) {
+    status = Apply(std::move(batch));
+    if (!status.ok()) used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
+  std::move(visible)(status);
+  if (status.ok()) std::move(durable)(absl::OkStatus());
 }
 
 void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) {

@@ -12,10 +12,21 @@
 
 namespace stepwell {
 
-// Keeps everything in this process's memory and loses it with the process. Completes every call before it
-// returns. Thread-safe.
+struct MemoryStoreOptions {
+  // What snapshots may take together: the bytes of their arrays and labels, and kBytesPerSnapshot for each.
+  int64_t max_bytes = int64_t{4} << 30;
+};
+
+// Keeps everything in this process's memory and loses it with the process. Nothing is ever dropped: a commit
+// that would exceed max_bytes is RESOURCE_EXHAUSTED (MEMORY_LIMIT). Completes every call before it returns.
+// Thread-safe.
 class MemoryStore final : public Store {
  public:
+  // What is counted for a snapshot beside its arrays and labels: its record and its place in the maps.
+  static constexpr int64_t kBytesPerSnapshot = 512;
+
+  explicit MemoryStore(const MemoryStoreOptions& options = {}) : options_(options) {}
+
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override;
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override;
   void ReadArray(Version writer, int position, Callback<Array> done) override;
@@ -36,6 +47,11 @@ class MemoryStore final : public Store {
   void AddSnapshots(absl::InlinedVector<NewSnapshot, 1> snapshots);
   absl::Status Apply(CommitBatch batch) ABSL_LOCKS_EXCLUDED(branches_mutex_);
 
+  // Counts `bytes`, or says that they do not fit.
+  absl::Status Admit(int64_t bytes);
+
+  const MemoryStoreOptions options_;
+  std::atomic<int64_t> used_bytes_ = 0;
   std::atomic<int64_t> next_version_ = 1;
   std::array<Shard, 64> shards_;
 

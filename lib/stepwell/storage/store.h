@@ -66,7 +66,7 @@ class Store {
   // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
   // not survive a crash. ABORTED (HEAD_MOVED): a branch move expected another head. ALREADY_EXISTS
   // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch to move. FAILED_PRECONDITION
-  // (DURABILITY_UNAVAILABLE).
+  // (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
 
