@@ -61,7 +61,7 @@ class EquinoxTest : public ::testing::TestWithParam<std::string> {
     const auto model = client_->GetModel(GetParam());
     ASSERT_TRUE(model.ok()) << model.status();
     ASSERT_EQ(model->state(), v1::ModelInfo::READY) << model->error();
-    for (const auto& array : model->state_spec()) indices_.push_back(array.index());
+    for (const auto& array : model->state_spec()) indices_.push_back(array.tensor().name());
   }
 
   int64_t steps() const { return trajectory_.at("x").shape()[0]; }

@@ -100,7 +100,7 @@ TEST_P(ExampleTrajectoryTest, EveryStepIsNumpys) {
     named += static_cast<size_t>(method.inputs_size() + method.outputs_size());
   }
   EXPECT_EQ(trajectory_.size(), named) << "the trajectory has arrays that the model has not";
-  const int64_t steps = trajectory_.at(model_.state_spec(0).index()).shape()[0] - 1;
+  const int64_t steps = trajectory_.at(model_.state_spec(0).tensor().name()).shape()[0] - 1;
   ASSERT_GE(steps, 50);
   std::vector<Version> versions = {Make(GetParam())};
   for (int64_t t = 0; t < steps && !HasFailure(); ++t) {
