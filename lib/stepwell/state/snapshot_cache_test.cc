@@ -20,7 +20,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> Get(SnapshotCache& cache, Versio
 }
 
 // Stores a snapshot of one array under `version`, and returns it.
-std::shared_ptr<const Snapshot> Store(MemoryStore& store, Version version) {
+std::shared_ptr<const Snapshot> StoreSnapshot(MemoryStore& store, Version version) {
   SnapshotRecord record;
   record.version = version;
   record.writers = {version};
@@ -37,7 +37,7 @@ std::shared_ptr<const Snapshot> Store(MemoryStore& store, Version version) {
 TEST(SnapshotCache, ReturnsTheVeryObjectThatWasPut) {
   MemoryStore store;
   SnapshotCache cache(&store, 16);
-  const auto snapshot = Store(store, Version(1));
+  const auto snapshot = StoreSnapshot(store, Version(1));
   cache.Put(snapshot);
   EXPECT_EQ(*Get(cache, Version(1)), snapshot);
 }
@@ -45,7 +45,7 @@ TEST(SnapshotCache, ReturnsTheVeryObjectThatWasPut) {
 TEST(SnapshotCache, BringsAColdSnapshotBackWhole) {
   MemoryStore store;
   SnapshotCache cache(&store, 16);
-  for (int64_t v = 1; v <= 100; ++v) cache.Put(Store(store, Version(v)));
+  for (int64_t v = 1; v <= 100; ++v) cache.Put(StoreSnapshot(store, Version(v)));
   const auto cold = Get(cache, Version(1));
   ASSERT_TRUE(cold.ok()) << cold.status();
   EXPECT_EQ((*cold)->version(), Version(1));
@@ -57,8 +57,8 @@ TEST(SnapshotCache, BringsAColdSnapshotBackWhole) {
 TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   MemoryStore store;
   SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
-  const auto first = Store(store, Version(1)), second = Store(store, Version(17)),
-             third = Store(store, Version(33));
+  const auto first = StoreSnapshot(store, Version(1)), second = StoreSnapshot(store, Version(17)),
+             third = StoreSnapshot(store, Version(33));
   cache.Put(first);
   cache.Put(second);
   ASSERT_EQ(*Get(cache, Version(1)), first);
