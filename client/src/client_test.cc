@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "client/src/convert.h"
+#include "client/src/read_arrays_messages.h"
 #include "gmock/gmock.h"
 #include "grpcpp/test/mock_stream.h"
 #include "gtest/gtest.h"
@@ -23,26 +25,6 @@ using ::testing::SetArgPointee;
 
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "no server");
 
-// The header of one float32 array "a" of two elements, from version 7.
-v1::ReadArraysResponse TwoFloatsHeader() {
-  v1::ReadArraysResponse message;
-  v1::ReadArraysResponse::Header& header = *message.mutable_header();
-  header.set_version(7);
-  header.set_byte_count(8);
-  v1::ReadArraysResponse::Header::ArrayHeader& array = *header.add_arrays();
-  array.set_name("a");
-  array.set_dtype(v1::FLOAT32);
-  array.add_shape(2);
-  array.set_byte_count(8);
-  return message;
-}
-
-v1::ReadArraysResponse Data(std::string bytes) {
-  v1::ReadArraysResponse message;
-  message.set_data(std::move(bytes));
-  return message;
-}
-
 class ClientTest : public ::testing::Test {
  protected:
   ClientTest() {
@@ -54,10 +36,9 @@ class ClientTest : public ::testing::Test {
                      .multiplier = 2,
                      .max_backoff = absl::Milliseconds(300)};
     options.sleep = [this](absl::Duration pause) { pauses_.push_back(pause); };
-    client_ = std::make_unique<Client>(
-        Client::Stubs{std::make_unique<v1::MockModelServiceStub>(), std::move(states),
-                      std::make_unique<v1::MockBranchServiceStub>()},
-        std::move(options));
+    client_ = std::make_unique<Client>(Stubs{std::make_unique<v1::MockModelServiceStub>(), std::move(states),
+                                             std::make_unique<v1::MockBranchServiceStub>()},
+                                       std::move(options));
   }
 
   // A stream of ReadArrays that sends `messages` and ends with `status`; `sent` gets the request.
@@ -197,24 +178,112 @@ TEST_F(ClientTest, ReadArraysGoesOnWhereAStreamBrokeAndTellsItsProgress) {
   v1::ReadArraysRequest first;
   v1::ReadArraysRequest second;
   // The latest expectation comes first.
-  ExpectReadArrays({TwoFloatsHeader(), Data(std::string("\x80\x3f\0\0", 4)), Data(std::string("\0\x40", 2))},
+  ExpectReadArrays({HeaderMessage(), DataMessage(std::string("\x80\x3f\0\0", 4)),
+                    DataMessage(std::string("\0\x40\5\0", 4))},
                    grpc::Status::OK, &second);
-  ExpectReadArrays({TwoFloatsHeader(), Data(std::string("\0\0", 2))}, kUnavailable, &first);
+  ExpectReadArrays({HeaderMessage(), DataMessage(std::string("\0\0", 2))}, kUnavailable, &first);
   std::vector<std::pair<int64_t, int64_t>> progress;
   const auto read = client_->ReadArrays(
       {.state = BranchName{"live"}, .selectors = {{IndexPath{"a"}, {}}}},
       {.on_progress = [&](int64_t received, int64_t total) { progress.emplace_back(received, total); }});
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->version, Version{7});
-  EXPECT_EQ(read->arrays.at(0).first, "a");
-  EXPECT_EQ(read->arrays.at(0).second, Array::From<float>({2}, std::vector<float>{1, 2}).value());
+  ASSERT_EQ(read->arrays.size(), 3u);
+  EXPECT_EQ(read->arrays[0].first, "a");
+  EXPECT_EQ(read->arrays[0].second, Array::From<float>({2}, std::vector<float>{1, 2}).value());
+  EXPECT_EQ(read->arrays[1].second, Array::Zeros(DType::kFloat64, Shape::Of({0})));
+  EXPECT_EQ(read->arrays[2].second, Array::From<int16_t>({1}, std::vector<int16_t>{5}).value());
   EXPECT_EQ(first.state().branch(), "live");
   EXPECT_EQ(first.byte_offset(), 0);
   EXPECT_EQ(second.state().version(), 7);  // The branch may have moved.
   EXPECT_EQ(second.byte_offset(), 2);
   EXPECT_EQ(second.selectors(0).index().path(), "a");
   EXPECT_EQ(pauses_.size(), 1u);
-  EXPECT_EQ(progress, (std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {2, 8}, {6, 8}, {8, 8}}));
+  EXPECT_EQ(progress, (std::vector<std::pair<int64_t, int64_t>>{{0, 10}, {2, 10}, {6, 10}, {10, 10}}));
+}
+
+TEST_F(ClientTest, SinkGetsChunksCutAtTheArraysBounds) {
+  ExpectReadArrays({HeaderMessage(), DataMessage("01234"), DataMessage("56789")}, grpc::Status::OK);
+  RecordingSink sink;
+  ASSERT_TRUE(client_->ReadArrays({.state = Version{7}}, sink).ok());
+  EXPECT_EQ(sink.header.version, Version{7});
+  EXPECT_EQ(sink.header.byte_count, 10);
+  ASSERT_EQ(sink.header.entries.size(), 3u);
+  EXPECT_EQ(sink.header.entries[2].name, "b");
+  EXPECT_EQ(sink.header.entries[2].dtype, DType::kInt16);
+  EXPECT_EQ(sink.header.entries[2].shape, Shape::Of({1}));
+  EXPECT_EQ(sink.header.entries[2].byte_count, 2);
+  EXPECT_EQ(sink.header.entries[2].position, 6);
+  EXPECT_EQ(sink.chunks, (std::vector<RecordingSink::Chunk>{{0, 0, "01234"}, {0, 5, "567"}, {2, 0, "89"}}));
+}
+
+TEST_F(ClientTest, SinkThatFailsEndsTheRead) {
+  auto* const stream = new grpc::testing::MockClientReader<v1::ReadArraysResponse>();
+  EXPECT_CALL(*states_, ReadArraysRaw(_, _)).WillOnce(Return(stream));
+  EXPECT_CALL(*stream, Read(_))
+      .WillOnce(DoAll(SetArgPointee<0>(HeaderMessage()), Return(true)))
+      .WillOnce(DoAll(SetArgPointee<0>(DataMessage("0123")), Return(true)))
+      .WillOnce(DoAll(SetArgPointee<0>(DataMessage("4567")), Return(true)));
+  EXPECT_CALL(*stream, Finish()).WillOnce(Return(grpc::Status::CANCELLED));
+  RecordingSink sink;
+  sink.fail_at = 1;
+  EXPECT_EQ(client_->ReadArrays({.state = Version{7}}, sink), absl::UnavailableError("the disk is full"));
+  EXPECT_EQ(sink.chunks, (std::vector<RecordingSink::Chunk>{{0, 0, "0123"}}));
+  EXPECT_TRUE(pauses_.empty());  // Though a server's UNAVAILABLE would have been repeated.
+}
+
+TEST_F(ClientTest, StreamThatIsNotWhatItSaysIsInternal) {
+  v1::ReadArraysResponse wrong_sum = HeaderMessage();
+  wrong_sum.mutable_header()->set_byte_count(11);
+  v1::ReadArraysResponse wrong_dtype = HeaderMessage();
+  wrong_dtype.mutable_header()->mutable_arrays(0)->set_dtype(v1::DTYPE_UNSPECIFIED);
+  v1::ReadArraysResponse wrong_bytes = HeaderMessage();
+  wrong_bytes.mutable_header()->mutable_arrays(0)->set_byte_count(7);
+  v1::ReadArraysResponse wrong_shape = HeaderMessage();
+  wrong_shape.mutable_header()->mutable_arrays(0)->set_shape(0, -2);
+  const struct {
+    const char* message;
+    std::vector<v1::ReadArraysResponse> messages;
+    bool ends;
+  } cases[] = {
+      {"a header of 11 bytes whose arrays have 10", {wrong_sum}, false},
+      {"\"a\" is no array", {wrong_dtype}, false},
+      {"\"a\" is no array", {wrong_bytes}, false},
+      {"\"a\" is no array", {wrong_shape}, false},
+      {"that its header does not announce", {DataMessage("0")}, false},
+      {"that its header does not announce", {HeaderMessage(), DataMessage("0123456789x")}, false},
+      {"before all bytes had come", {HeaderMessage(), DataMessage("012345678")}, true},
+      {"before all bytes had come", {}, true},
+  };
+  for (const auto& [text, messages, ends] : cases) {
+    SCOPED_TRACE(text);
+    auto* const stream = new grpc::testing::MockClientReader<v1::ReadArraysResponse>();
+    EXPECT_CALL(*states_, ReadArraysRaw(_, _)).WillOnce(Return(stream)).RetiresOnSaturation();
+    ::testing::Sequence order;
+    for (const v1::ReadArraysResponse& message : messages) {
+      EXPECT_CALL(*stream, Read(_))
+          .InSequence(order)
+          .WillOnce(DoAll(SetArgPointee<0>(message), Return(true)));
+    }
+    if (ends) EXPECT_CALL(*stream, Read(_)).InSequence(order).WillOnce(Return(false));
+    EXPECT_CALL(*stream, Finish()).WillOnce(Return(grpc::Status::OK));
+    const absl::Status status = client_->ReadArrays({.state = Version{7}}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(text));
+  }
+}
+
+TEST(ConvertTest, ArraysShareTheReplysMemory) {
+  const auto reply = std::make_shared<v1::StepResponse>();
+  v1::Array& message = *reply->add_outputs()->mutable_array();
+  message.set_dtype(v1::FLOAT32);
+  message.add_shape(100);
+  message.set_data(std::string(400, '\0'));
+  absl::StatusOr<StepResult> result = FromProto(std::shared_ptr<const v1::StepResponse>(reply));
+  ASSERT_TRUE(result.ok()) << result.status();
+  const absl::Span<const float> elements = result->outputs.at(0).second.As<float>().value();
+  EXPECT_EQ(static_cast<const void*>(elements.data()), message.data().data());
+  EXPECT_EQ(elements.size(), 100u);
 }
 
 }  // namespace

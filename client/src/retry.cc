@@ -7,25 +7,20 @@
 
 namespace stepwell::client {
 
-absl::Status Retry(const ClientOptions& options, absl::Time deadline, bool may_repeat,
-                   absl::FunctionRef<absl::Status()> attempt) {
-  absl::BitGen random;
-  absl::Duration backoff = options.retry.initial_backoff;
-  for (int attempts = 1;; ++attempts) {
-    absl::Status status = attempt();
-    if (status.code() != absl::StatusCode::kUnavailable || !may_repeat ||
-        attempts >= options.retry.max_attempts) {
-      return status;
-    }
-    const absl::Duration pause = backoff * absl::Uniform(absl::IntervalClosed, random, 0.5, 1.0);
-    if (absl::Now() + pause >= deadline) return status;
-    if (options.sleep != nullptr) {
-      options.sleep(pause);
-    } else {
-      absl::SleepFor(pause);
-    }
-    backoff = std::min(backoff * options.retry.multiplier, options.retry.max_backoff);
+std::optional<absl::Duration> Backoff::Next(const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kUnavailable || !may_repeat_ ||
+      ++attempts_ >= options_.max_attempts) {
+    return std::nullopt;
   }
+  absl::BitGen random;
+  const absl::Duration pause = most_ * absl::Uniform(absl::IntervalClosed, random, 0.5, 1.0);
+  if (absl::Now() + pause >= deadline_) return std::nullopt;
+  most_ = std::min(most_ * options_.multiplier, options_.max_backoff);
+  return pause;
+}
+
+absl::Time Deadline(const ClientOptions& options, const CallOptions& call) {
+  return absl::Now() + (call.timeout > absl::ZeroDuration() ? call.timeout : options.default_timeout);
 }
 
 }  // namespace stepwell::client

@@ -1,17 +1,39 @@
 #ifndef STEPWELL_CLIENT_SRC_RETRY_H_
 #define STEPWELL_CLIENT_SRC_RETRY_H_
 
-#include "absl/functional/function_ref.h"
+#include <algorithm>
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "stepwell/client/options.h"
 
 namespace stepwell::client {
 
-// Runs `attempt` until it is OK, fails with something else than UNAVAILABLE, `may_repeat` is false, or the
-// attempts or the time until `deadline` are used up; returns what the last one did.
-absl::Status Retry(const ClientOptions& options, absl::Time deadline, bool may_repeat,
-                   absl::FunctionRef<absl::Status()> attempt);
+// Decides whether a call is repeated, and after which pause. Thread-compatible.
+class Backoff {
+ public:
+  // A call that ends at `deadline` and may be repeated if `may_repeat`.
+  Backoff(const RetryOptions& options, absl::Time deadline, bool may_repeat)
+      : options_(options),
+        deadline_(deadline),
+        may_repeat_(may_repeat),
+        most_(std::min(options.initial_backoff, options.max_backoff)) {}
+
+  // The pause after an attempt that ended with `status`. Nothing when there is to be no other: it is not
+  // UNAVAILABLE, the call may not be repeated, or the attempts or the time are used up.
+  std::optional<absl::Duration> Next(const absl::Status& status);
+
+ private:
+  const RetryOptions options_;
+  const absl::Time deadline_;
+  const bool may_repeat_;
+  int attempts_ = 0;
+  absl::Duration most_;  // Of the next pause.
+};
+
+// When a call that starts now has to be over.
+absl::Time Deadline(const ClientOptions& options, const CallOptions& call);
 
 }  // namespace stepwell::client
 

@@ -6,12 +6,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "stepwell/client/array_sink.h"
 #include "stepwell/client/options.h"
 #include "stepwell/client/status.h"
+#include "stepwell/client/stubs.h"
 #include "stepwell/client/types.h"
-#include "stepwell/v1/branch_service.grpc.pb.h"
-#include "stepwell/v1/model_service.grpc.pb.h"
-#include "stepwell/v1/state_service.grpc.pb.h"
 
 namespace stepwell::client {
 
@@ -25,16 +24,9 @@ namespace stepwell::client {
 /// Errors are the server's, see the services' protos, with their reason (ErrorReason). Beside them:
 /// UNAVAILABLE when no server answers, DEADLINE_EXCEEDED. A call that fails with UNAVAILABLE is repeated, as
 /// RetryOptions say, when it is a read or has a request_id. Arrays in results share the reply's memory.
-/// Thread-safe.
+/// AsyncClient has the same calls without the waiting. Thread-safe.
 class Client {
  public:
-  /// The stubs that calls go through; a test brings its own.
-  struct Stubs {
-    std::unique_ptr<v1::ModelService::StubInterface> models;
-    std::unique_ptr<v1::StateService::StubInterface> states;
-    std::unique_ptr<v1::BranchService::StubInterface> branches;
-  };
-
   /// A client of the server at options.address. Connects at the first call.
   static std::unique_ptr<Client> Connect(ClientOptions options = {});
 
@@ -57,6 +49,8 @@ class Client {
   /// it broke.
   absl::StatusOr<GetArraysResult> ReadArrays(const GetArraysRequest& request,
                                              const CallOptions& options = {});
+  /// As ReadArrays, without holding whole arrays: `sink` gets what comes, on this thread.
+  absl::Status ReadArrays(const GetArraysRequest& request, ArraySink& sink, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> GetSnapshot(const StateRef& state, const CallOptions& options = {});
 
   // Branches.
@@ -65,8 +59,6 @@ class Client {
   absl::StatusOr<v1::Branch> GetBranch(const std::string& name, const CallOptions& options = {});
 
  private:
-  absl::Time Deadline(const CallOptions& options) const;
-
   const Stubs stubs_;
   const ClientOptions options_;
 };

@@ -28,13 +28,16 @@ struct ClientOptions {
   absl::Duration default_timeout = absl::Seconds(30);     ///< Of a call with all its attempts.
   int64_t max_reply_bytes = int64_t{256} << 20;  ///< A larger message is refused with RESOURCE_EXHAUSTED.
   RetryOptions retry;
-  absl::AnyInvocable<void(absl::Duration) const> sleep;  ///< How to pause; null: the thread sleeps.
+  /// How to pause before a repeat, for tests: it is called on the thread that would go on, which in an
+  /// AsyncClient is one of gRPC. Null: the calling thread sleeps; an AsyncClient sets a timer.
+  absl::AnyInvocable<void(absl::Duration) const> sleep;
 };
 
 struct CallOptions {
   absl::Duration timeout = absl::ZeroDuration();  ///< 0: ClientOptions::default_timeout.
-  /// Called by ReadArrays as bytes come, on the calling thread: once with 0 when the total is known, then
-  /// after each chunk. Counts over all attempts, so it never goes back. Null: not called.
+  /// Called by ReadArrays as bytes come, on the calling thread (in an AsyncClient, on one of gRPC): once with
+  /// 0 when the total is known, then after each chunk. Counts over all attempts, so it never goes back. Null:
+  /// not called.
   std::function<void(int64_t received_bytes, int64_t total_bytes)> on_progress;
 };
 

@@ -1,0 +1,118 @@
+#ifndef STEPWELL_CLIENT_SRC_RPCS_H_
+#define STEPWELL_CLIENT_SRC_RPCS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/src/convert.h"
+#include "client/src/rpc.h"
+#include "stepwell/client/types.h"
+
+namespace stepwell::client {
+
+// Every unary RPC that the clients offer, from what a caller gives.
+
+using Models = v1::ModelService::StubInterface;
+using States = v1::StateService::StubInterface;
+using Branches = v1::BranchService::StubInterface;
+
+// The outcome of a reply that holds one thing.
+template <typename ReplyT, typename Result>
+auto Only(Result* (ReplyT::*field)()) {
+  return [field](const std::shared_ptr<ReplyT>& reply) -> absl::StatusOr<Result> {
+    return std::move(*(reply.get()->*field)());
+  };
+}
+
+inline auto LoadModelRpc(const std::string& name) {
+  v1::LoadModelRequest message;
+  message.set_name(name);
+  // Loading what is loaded changes nothing: it may be repeated as a read may.
+  return MakeRpc(&Stubs::models, &Models::LoadModel, &Models::async_interface::LoadModel, true,
+                 std::move(message), Only(&v1::LoadModelResponse::mutable_model));
+}
+
+inline auto UnloadModelRpc(const std::string& name) {
+  v1::UnloadModelRequest message;
+  message.set_name(name);
+  return MakeRpc(&Stubs::models, &Models::UnloadModel, &Models::async_interface::UnloadModel, false,
+                 std::move(message),
+                 [](const std::shared_ptr<v1::UnloadModelResponse>&) { return absl::OkStatus(); });
+}
+
+inline auto GetModelRpc(const std::string& name) {
+  v1::GetModelRequest message;
+  message.set_name(name);
+  return MakeRpc(&Stubs::models, &Models::GetModel, &Models::async_interface::GetModel, true,
+                 std::move(message), Only(&v1::GetModelResponse::mutable_model));
+}
+
+inline auto ListModelsRpc() {
+  return MakePagedRpc(
+      &Stubs::models, &Models::ListModels, &Models::async_interface::ListModels, true, {},
+      [models = std::vector<v1::ModelInfo>()](v1::ListModelsRequest& message,
+                                              const std::shared_ptr<v1::ListModelsResponse>& reply) mutable
+      -> std::optional<absl::StatusOr<std::vector<v1::ModelInfo>>> {
+        for (v1::ModelInfo& model : *reply->mutable_models()) models.push_back(std::move(model));
+        message.set_page_token(reply->next_page_token());
+        if (!message.page_token().empty()) return std::nullopt;
+        return std::move(models);
+      });
+}
+
+inline auto MakeStateRpc(const MakeStateRequest& request) {
+  return MakeRpc(&Stubs::states, &States::MakeState, &States::async_interface::MakeState,
+                 !request.request_id.empty(), ToProto(request),
+                 [](const std::shared_ptr<v1::MakeStateResponse>& reply) {
+                   return absl::StatusOr<v1::MakeStateResponse>(std::move(*reply));
+                 });
+}
+
+inline auto StepRpc(const StepRequest& request) {
+  return MakeRpc(&Stubs::states, &States::Step, &States::async_interface::Step, !request.request_id.empty(),
+                 ToProto(request),
+                 [](std::shared_ptr<const v1::StepResponse> reply) { return FromProto(std::move(reply)); });
+}
+
+inline auto SetArraysRpc(const SetArraysRequest& request) {
+  return MakeRpc(&Stubs::states, &States::SetArrays, &States::async_interface::SetArrays,
+                 !request.request_id.empty(), ToProto(request),
+                 Only(&v1::SetArraysResponse::mutable_snapshot));
+}
+
+inline auto GetArraysRpc(const GetArraysRequest& request) {
+  return MakeRpc(
+      &Stubs::states, &States::GetArrays, &States::async_interface::GetArrays, true, ToProto(request),
+      [](std::shared_ptr<const v1::GetArraysResponse> reply) { return FromProto(std::move(reply)); });
+}
+
+inline auto GetSnapshotRpc(const StateRef& state) {
+  v1::GetSnapshotRequest message;
+  *message.mutable_state() = ToProto(state);
+  return MakeRpc(&Stubs::states, &States::GetSnapshot, &States::async_interface::GetSnapshot, true,
+                 std::move(message), Only(&v1::GetSnapshotResponse::mutable_snapshot));
+}
+
+inline auto CreateBranchRpc(const std::string& name, const StateRef& state, const Labels& labels) {
+  v1::CreateBranchRequest message;
+  message.set_name(name);
+  *message.mutable_state() = ToProto(state);
+  message.mutable_labels()->insert(labels.begin(), labels.end());
+  return MakeRpc(&Stubs::branches, &Branches::CreateBranch, &Branches::async_interface::CreateBranch, false,
+                 std::move(message), Only(&v1::CreateBranchResponse::mutable_branch));
+}
+
+inline auto GetBranchRpc(const std::string& name) {
+  v1::GetBranchRequest message;
+  message.set_name(name);
+  return MakeRpc(&Stubs::branches, &Branches::GetBranch, &Branches::async_interface::GetBranch, true,
+                 std::move(message), Only(&v1::GetBranchResponse::mutable_branch));
+}
+
+}  // namespace stepwell::client
+
+#endif  // STEPWELL_CLIENT_SRC_RPCS_H_
