@@ -19,9 +19,11 @@ else()
   find_package_handle_standard_args(OnnxRuntime
     REQUIRED_VARS OnnxRuntime_LIBRARY OnnxRuntime_INCLUDE_DIR
     REASON_FAILURE_MESSAGE "run scripts/install-deps.sh, or set STEPWELL_ONNXRUNTIME_ROOT to a prefix that has it")
-  add_library(onnxruntime::onnxruntime UNKNOWN IMPORTED)
-  set_target_properties(onnxruntime::onnxruntime PROPERTIES
-    IMPORTED_LOCATION "${OnnxRuntime_LIBRARY}"
-    INTERFACE_INCLUDE_DIRECTORIES "${OnnxRuntime_INCLUDE_DIR}")
+  if(OnnxRuntime_FOUND)
+    add_library(onnxruntime::onnxruntime UNKNOWN IMPORTED)
+    set_target_properties(onnxruntime::onnxruntime PROPERTIES
+      IMPORTED_LOCATION "${OnnxRuntime_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${OnnxRuntime_INCLUDE_DIR}")
+  endif()
   mark_as_advanced(OnnxRuntime_INCLUDE_DIR OnnxRuntime_LIBRARY)
 endif()

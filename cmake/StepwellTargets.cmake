@@ -2,6 +2,7 @@
 # warnings, sanitizers, names and install rules.
 
 option(STEPWELL_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(STEPWELL_BUILD_EXAMPLES "Build the examples also without the tests" OFF)
 set(STEPWELL_SANITIZE "" CACHE STRING "Sanitizers for every target, as -fsanitize= takes them")
 option(STEPWELL_THREAD_SAFETY "Hold the thread-safety annotations (clang only)" OFF)
 
@@ -23,7 +24,8 @@ function(stepwell_private_flags target)
 endfunction()
 
 # stepwell_layer(NAME SOURCES a.cc … HEADERS a.h … LINKS target …)
-# Declares stepwell_NAME with the alias stepwell::NAME. Layers under lib/ share the include root lib/, so an
+# Declares stepwell_NAME with the alias stepwell::NAME. HEADERS are those that are installed: what a user includes, and
+# what that includes. Layers under lib/ share the include root lib/, so an
 # include reads the same here and where it is installed: "stepwell/array/array.h".
 function(stepwell_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;LINKS;PRIVATE_LINKS" ${ARGN})
