@@ -9,6 +9,10 @@ option(STEPWELL_THREAD_SAFETY "Hold the thread-safety annotations (clang only)" 
 if(STEPWELL_SANITIZE)
   add_compile_options(-fsanitize=${STEPWELL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${STEPWELL_SANITIZE})
+  if(STEPWELL_SANITIZE MATCHES thread)
+    # An RPATH, which unlike a RUNPATH holds for what gRPC's libraries load as well: one Abseil for all.
+    add_link_options(-Wl,--disable-new-dtags)
+  endif()
 endif()
 
 # Warnings and this project's own compile rules, never passed on to who links the target.

@@ -3,7 +3,8 @@
 # already is left alone, without a look at the network.
 #
 #   scripts/install-deps.sh          compilers, libraries, ONNX Runtime
-#   scripts/install-deps.sh --dev    also what .ci/run checks with: clang, clang-format, clang-tidy, sanitizers
+#   scripts/install-deps.sh --dev    also what .ci/run checks with: clang, clang-format, clang-tidy, shellcheck, and an
+#                                    Abseil for the thread sanitizer
 set -euo pipefail
 
 onnxruntime_version=1.21.0
@@ -17,7 +18,7 @@ packages=(
   libabsl-dev libbenchmark-dev libcli11-dev libgmock-dev libgrpc++-dev libgrpc-dev libgtest-dev libprotobuf-dev
   libspdlog-dev libssl-dev nlohmann-json3-dev protobuf-compiler protobuf-compiler-grpc
 )
-dev_packages=(clang clang-format clang-tidy)
+dev_packages=(clang clang-format clang-tidy shellcheck)
 
 say() { printf 'install-deps: %s\n' "$*"; }
 fail() { printf 'install-deps: %s\n' "$*" >&2; exit 1; }
@@ -134,4 +135,5 @@ esac
 if [ "$release" = 13 ]; then packages+=(libonnxruntime-dev); fi
 install_packages "${packages[@]}"
 if [ "$release" = 12 ]; then install_onnxruntime; fi
+if [ "${1:-}" = --dev ]; then "$(dirname "$0")/install-tsan-abseil.sh"; fi
 say "done"

@@ -7,6 +7,7 @@ if [ $# = 0 ]; then presets=(dev); fi
 
 scripts/install-deps.sh
 for preset in "${presets[@]}"; do
+  case $preset in tsan | clang-*) scripts/install-deps.sh --dev ;; esac
   printf '== %s ==\n' "$preset"
   cmake --preset "$preset"
   cmake --build --preset "$preset"

@@ -25,9 +25,9 @@ TEST(WorkerPool, RunsEveryTask) {
 }
 
 TEST(WorkerPool, RefusesWhenItsQueueIsFullAndLeavesTheTask) {
-  WorkerPool pool(1, 1);
-  absl::Notification started, release;
+  absl::Notification started, release;  // Declared before the pool, whose tasks use them until it has ended.
   bool ran_queued = false, ran_refused = false;
+  WorkerPool pool(1, 1);
   WorkerPool::Task busy = [&] {
     started.Notify();
     release.WaitForNotification();
