@@ -23,7 +23,7 @@ using ::testing::Return;
 using ::testing::SaveArg;
 using ::testing::SetArgPointee;
 
-const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "no server");
+const grpc::Status kNoServer(grpc::StatusCode::UNAVAILABLE, "no server");
 
 class ClientTest : public ::testing::Test {
  protected:
@@ -115,7 +115,7 @@ TEST_F(ClientTest, EveryCallHasADeadline) {
 }
 
 TEST_F(ClientTest, UnavailableReadIsRepeatedWithGrowingPauses) {
-  EXPECT_CALL(*states_, GetArrays(_, _, _)).Times(4).WillRepeatedly(Return(kUnavailable));
+  EXPECT_CALL(*states_, GetArrays(_, _, _)).Times(4).WillRepeatedly(Return(kNoServer));
   EXPECT_EQ(client_->GetArrays({.state = Version{1}}).status().code(), absl::StatusCode::kUnavailable);
   ASSERT_EQ(pauses_.size(), 3u);
   const absl::Duration most[] = {absl::Milliseconds(100), absl::Milliseconds(200), absl::Milliseconds(300)};
@@ -126,12 +126,12 @@ TEST_F(ClientTest, UnavailableReadIsRepeatedWithGrowingPauses) {
 }
 
 TEST_F(ClientTest, UnavailableStepIsNotRepeatedWithoutRequestId) {
-  EXPECT_CALL(*states_, Step(_, _, _)).WillOnce(Return(kUnavailable));
+  EXPECT_CALL(*states_, Step(_, _, _)).WillOnce(Return(kNoServer));
   EXPECT_EQ(client_->Step({.state = Version{1}}).status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(ClientTest, UnavailableStepIsRepeatedWithRequestId) {
-  EXPECT_CALL(*states_, Step(_, _, _)).WillOnce(Return(kUnavailable)).WillOnce(Return(grpc::Status::OK));
+  EXPECT_CALL(*states_, Step(_, _, _)).WillOnce(Return(kNoServer)).WillOnce(Return(grpc::Status::OK));
   EXPECT_TRUE(client_->Step({.state = Version{1}, .request_id = "once"}).ok());
 }
 
@@ -142,7 +142,7 @@ TEST_F(ClientTest, OtherErrorsAreNotRepeated) {
 }
 
 TEST_F(ClientTest, PausesEndWithTheDeadline) {
-  EXPECT_CALL(*states_, GetArrays(_, _, _)).WillOnce(Return(kUnavailable));
+  EXPECT_CALL(*states_, GetArrays(_, _, _)).WillOnce(Return(kNoServer));
   EXPECT_EQ(client_->GetArrays({.state = Version{1}}, {.timeout = absl::Milliseconds(10)}).status().code(),
             absl::StatusCode::kUnavailable);
   EXPECT_TRUE(pauses_.empty());
@@ -181,7 +181,7 @@ TEST_F(ClientTest, ReadArraysGoesOnWhereAStreamBrokeAndTellsItsProgress) {
   ExpectReadArrays({HeaderMessage(), DataMessage(std::string("\x80\x3f\0\0", 4)),
                     DataMessage(std::string("\0\x40\5\0", 4))},
                    grpc::Status::OK, &second);
-  ExpectReadArrays({HeaderMessage(), DataMessage(std::string("\0\0", 2))}, kUnavailable, &first);
+  ExpectReadArrays({HeaderMessage(), DataMessage(std::string("\0\0", 2))}, kNoServer, &first);
   std::vector<std::pair<int64_t, int64_t>> progress;
   const auto read = client_->ReadArrays(
       {.state = BranchName{"live"}, .selectors = {{IndexPath{"a"}, {}}}},
