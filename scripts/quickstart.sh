@@ -45,7 +45,9 @@ cmake --preset release >"$work/configure.log" 2>&1 || {
   cat "$work/configure.log" >&2
   fail "cmake could not configure the build; its words are above"
 }
-cmake --build --preset release --target stepwelld stepwell stepwell-demo ||
+targets=(stepwelld stepwell-demo)
+if cmake --build --preset release --target help | grep '^stepwell: ' >/dev/null; then targets+=(stepwell); fi
+cmake --build --preset release --target "${targets[@]}" ||
   fail "the build failed; the compiler's words are above"
 
 say "3/4 server, on examples/models"
@@ -70,10 +72,11 @@ wait "$demo_pid" || {
 }
 demo_pid=''
 
-cat <<TRY
-
-Try next, with the server in one terminal
-  $build/server/stepwelld --models examples/models
-and in another
-  $build/examples/demo/stepwell-demo --help
-TRY
+cli=$build/client/cli/stepwell
+printf '\nTry next, in one terminal\n'
+printf '  %s --models examples/models\n' "$build/server/stepwelld"
+printf 'and in another\n'
+if [ -x "$cli" ]; then
+  printf "  $cli %s\n" "models" "make counter --branch live" "step live --input x=5" "get live"
+fi
+printf '  %s --help\n' "$build/examples/demo/stepwell-demo"

@@ -181,11 +181,12 @@ class Demo {
     const absl::Duration took = absl::Now() - start;
     const absl::StatusOr<Moments> moments = vitals_.GetMoments(BranchName{fork_});
     if (!moments.ok()) return moments.status();
-    absl::Format(
-        &out_,
-        "\nFork: %s starts at version %d, the last before the burst, and is stepped with the %d observations "
-        "at rest\n(%.0f ms): what the model would be had there been no burst. Side by side:\n\n",
-        fork_, before_burst_.first.value, rest_.size(), absl::ToDoubleMilliseconds(took));
+    absl::Format(&out_,
+                 "\nFork: %s starts at version %d, the last before the burst, and is stepped\n"
+                 "with the %d observations at rest: what the model would be had there been no burst. It took "
+                 "%.0f ms.\n"
+                 "Side by side:\n\n",
+                 fork_, before_burst_.first.value, rest_.size(), absl::ToDoubleMilliseconds(took));
     absl::Format(&out_, "%-8s  %22s  %22s\n", "", absl::StrCat("version ", head_.value),
                  absl::StrCat("fork, version ", fork_head_.value));
     absl::Format(&out_, "%-8s  %10s  %10s  %10s  %10s\n", "signal", "mean", "variance", "mean", "variance");
@@ -201,8 +202,9 @@ class Demo {
   absl::Status ScorePeak() {
     const auto& [observation, scored] = *peak_;
     absl::Format(&out_,
-                 "\nThe burst's highest score, %.1f of %s at version %d, asked again by `score`, which "
-                 "learns nothing, of\n",
+                 "\nThe burst's highest score was %.1f, of %s, at version %d. The same observation put to "
+                 "four versions\n"
+                 "by the method `score`, which learns nothing:\n",
                  scored.score, kSignalNames[static_cast<size_t>(scored.LargestSignal())],
                  scored.version.value);
     const std::pair<Version, const char*> questions[] = {{before_burst_.first, "the last before the burst"},

@@ -15,13 +15,17 @@
 namespace stepwell::demo {
 namespace {
 
+constexpr int kThreadsPerCpu = 4;
+constexpr unsigned kMaxCpus = 16;
 constexpr int64_t kBlockBytes = int64_t{1} << 20;
 constexpr int64_t kBlocksPerSync = 4;
 constexpr int64_t kMemoryPieceBytes = int64_t{8} << 20;
 constexpr absl::Duration kBetweenPieces = absl::Milliseconds(20);
 
 int ComputeThreads(int wanted) {
-  return wanted > 0 ? wanted : 2 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return wanted > 0 ? wanted
+                    : kThreadsPerCpu *
+                          static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, kMaxCpus));
 }
 
 }  // namespace
@@ -63,6 +67,7 @@ void LoadBurst::Compute() const {
     uint64_t x = sink;
     for (int i = 0; i < kRounds; ++i) x = x * 6364136223846793005U + 1442695040888963407U;
     sink = x;
+    std::this_thread::yield();  // So that tasks change often as well.
   }
 }
 

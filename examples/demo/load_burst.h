@@ -22,7 +22,7 @@ namespace stepwell::demo {
 class LoadBurst {
  public:
   struct Options {
-    int compute_threads = 0;                 // 0: two for each CPU, so that tasks must wait for one.
+    int compute_threads = 0;                 // 0: four for each of at most 16 CPUs: tasks must wait for one.
     std::filesystem::path folder;            // Of the file; empty: where the system has such files.
     int64_t file_bytes = int64_t{64} << 20;  // Written over and over.
     int64_t memory_bytes = int64_t{256} << 20;

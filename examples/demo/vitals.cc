@@ -26,7 +26,7 @@ absl::Status Take(const NamedArrays& arrays, const std::string& name, std::array
       std::find_if(arrays.begin(), arrays.end(), [&](const auto& named) { return named.first == name; });
   if (found == arrays.end())
     return absl::InternalError(absl::StrCat("the server sent no array \"", name, "\""));
-  const absl::StatusOr<absl::Span<const T>> elements = found->second.As<T>();
+  const absl::StatusOr<absl::Span<const T>> elements = found->second.template As<T>();
   if (!elements.ok()) return elements.status();
   if (elements->size() != N) {
     return absl::InternalError(
