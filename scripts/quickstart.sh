@@ -66,14 +66,16 @@ say "4/4 demo"
 demo_pid=$!
 wait "$demo_pid" || {
   status=$?
-  tail -n 20 "$work/server.log" >&2
-  printf '\nquickstart: the demo failed; the end of the server'\''s log is above\n' >&2
+  if [ "$status" = 1 ]; then tail -n 20 "$work/server.log" >&2; fi
+  printf '\nquickstart: the demo ended with exit code %d; what it said is above\n' "$status" >&2
   exit "$status"
 }
 demo_pid=''
+stop "$server_pid"
+server_pid=''
 
 cli=$build/client/cli/stepwell
-printf '\nTry next, in one terminal\n'
+say "done; the server has ended, and its states with it. Try next, in one terminal"
 printf '  %s --models examples/models\n' "$build/server/stepwelld"
 printf 'and in another\n'
 if [ -x "$cli" ]; then

@@ -37,7 +37,7 @@ std::unique_ptr<ScoreView> MakeScoreTable(std::ostream& out, std::string title);
 std::unique_ptr<ScoreView> MakeScoreLines(std::ostream& out);
 
 // Lines and columns that a terminal must have for MakeScoreTable.
-inline constexpr int kScoreTableLines = 14;
+inline constexpr int kScoreTableLines = 15;
 inline constexpr int kScoreTableColumns = 80;
 
 }  // namespace stepwell::demo

@@ -78,7 +78,7 @@ TEST(ScoreTable, FitsTheTerminalItAsksFor) {
   std::ostringstream out;
   const auto view = MakeScoreTable(out, "vitals on demo");
   ScoreRow row = Row(123, 1234567890, 1e6);
-  row.readings.fill(123456789);
+  row.readings = {1, 1, 999.9e6, 99999, 1, 999.9e6, 999.9e6, 999.9e9};
   view->Show(row);
   for (const std::string& line : Lines(out))
     EXPECT_LE(line.size() - 3, kScoreTableColumns) << line;  // Of it "\x1b[K".
