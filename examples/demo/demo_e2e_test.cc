@@ -173,7 +173,7 @@ TEST(Demo, ShowsScoresThenArraysByIndexThenAFork) {
 
   // The fork leaves the branch at the version before the burst, and has stepped what came after it.
   const int64_t start = Number(out, "shown-no-burst starts at version (\\d+)");
-  const int64_t steps = Number(out, "stepped with the (\\d+) observations");
+  const int64_t steps = Number(out, "with the (\\d+) observations at rest");
   const std::vector<int64_t> branch = Ancestors(*client, client->GetBranch("shown")->head());
   const std::vector<int64_t> fork = Ancestors(*client, client->GetBranch("shown-no-burst")->head());
   EXPECT_EQ(std::count(branch.begin(), branch.end(), start), 1);
