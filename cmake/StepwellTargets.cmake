@@ -43,8 +43,8 @@ function(stepwell_layer name)
   install(TARGETS stepwell_${name} EXPORT stepwell-targets FILE_SET HEADERS)
 endfunction()
 
-# stepwell_test(NAME SOURCES x_test.cc … LINKS target … [LABEL label] [AS_ONE]); the label is "unit" where none is
-# given. AS_ONE makes all its tests one of CTest's: for a program whose tests are known only when it runs.
+# stepwell_test(NAME SOURCES x_test.cc … LINKS target … [LABEL label] [AS_ONE]); where none is given, the
+# label is "lib" for what needs no network and "unit" elsewhere. AS_ONE makes all its tests one of CTest's: for a program whose tests are known only when it runs.
 function(stepwell_test name)
   if(NOT BUILD_TESTING)
     return()
@@ -52,6 +52,9 @@ function(stepwell_test name)
   cmake_parse_arguments(arg "AS_ONE" "LABEL" "SOURCES;LINKS" ${ARGN})
   if(NOT arg_LABEL)
     set(arg_LABEL unit)
+    if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${PROJECT_SOURCE_DIR}/lib/")
+      set(arg_LABEL lib)
+    endif()
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})

@@ -1,0 +1,133 @@
+// Many threads, every call at once: what the thread sanitizer is to see.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "stepwell/engine/await.h"
+#include "stepwell/engine/engine.h"
+#include "stepwell/storage/memory_store.h"
+
+namespace stepwell {
+namespace {
+
+constexpr int kThreads = 8;
+constexpr int kRounds = 40;
+
+class EngineConcurrencyTest : public ::testing::Test {
+ protected:
+  EngineConcurrencyTest()
+      : models_({.root = STEPWELL_SOURCE_DIR "/tests/data/equinox"}),
+        // A small cache, so that snapshots leave it and come back while others step them.
+        engine_({.max_cached_snapshots = 16, .version_block = 8}, &store_, &models_, &clock_) {
+    EXPECT_TRUE(models_.Load("counter").ok());
+  }
+
+  // Runs `work` with 0, 1, … on a thread each.
+  template <typename Work>
+  static void OnThreads(Work work) {
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (int t = 0; t < kThreads; ++t) threads.emplace_back(work, t);
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  absl::StatusOr<StepResult> Add(StateRef state, int32_t x) {
+    return Await(engine_, &Engine::Step,
+                 {.state = std::move(state), .inputs = {{"x", Array::Scalar<int32_t>(x)}}});
+  }
+  int32_t Count(StateRef state) {
+    const auto read = Await(engine_, &Engine::GetArrays, {.state = std::move(state)});
+    return read.ok() ? read->arrays.at(0).second.As<int32_t>().value()[0] : -1;
+  }
+
+  SystemClock clock_;
+  MemoryStore store_;
+  ModelRepository models_;
+  Engine engine_;
+};
+
+TEST_F(EngineConcurrencyTest, MixedCallsKeepEveryVersionAsItWas) {
+  const auto shared = Await(engine_, &Engine::MakeState, {.model = "counter", .branch = "shared"});
+  ASSERT_TRUE(shared.ok()) << shared.status();
+  std::atomic<int> shared_steps = 0;
+  OnThreads([&](int t) {
+    const std::string own = absl::StrCat("own", t);
+    const auto made = Await(engine_, &Engine::MakeState, {.model = "counter", .branch = own});
+    ASSERT_TRUE(made.ok()) << made.status();
+    std::vector<Version> line = {made->snapshot->version()};
+    for (int i = 0; i < kRounds; ++i) {
+      const auto stepped = Add(BranchName{own}, 1);
+      ASSERT_TRUE(stepped.ok()) << stepped.status();
+      line.push_back(stepped->snapshot->version());
+      shared_steps += Add(BranchName{"shared"}, 1).ok() ? 1 : 0;
+      // A fork from a version that others may have pushed out of the cache.
+      const Version old = line[static_cast<size_t>(i / 2)];
+      const auto fork = Add(old, 1000);
+      ASSERT_TRUE(fork.ok()) << fork.status();
+      EXPECT_EQ(Count(fork->snapshot->version()), i / 2 + 1000);
+      const auto set = Await(
+          engine_, &Engine::SetArrays,
+          {.state = old, .arrays = {{IndexPath{"count"}, Array::Scalar<int32_t>(-i)}}});
+      ASSERT_TRUE(set.ok()) << set.status();
+      EXPECT_EQ(Count((*set)->version()), -i);
+      ASSERT_TRUE(Await(engine_, &Engine::CreateBranch, {.name = absl::StrCat(own, "/", i), .state = old}).ok());
+    }
+    for (size_t i = 0; i < line.size(); ++i) EXPECT_EQ(Count(line[i]), static_cast<int32_t>(i));
+  });
+  EXPECT_EQ(shared_steps, kThreads * kRounds);
+  EXPECT_EQ(Count(BranchName{"shared"}), kThreads * kRounds);
+}
+
+TEST_F(EngineConcurrencyTest, ModelsLoadAndUnloadUnderSteps) {
+  const auto made = Await(engine_, &Engine::MakeState, {.model = "counter"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const Version root = made->snapshot->version();
+  std::atomic<bool> reloaded = false;
+  OnThreads([&](int t) {
+    if (t == 0) {
+      for (int i = 0; i < kRounds; ++i) {
+        EXPECT_TRUE(models_.Unload("counter").ok());
+        EXPECT_TRUE(models_.Load("counter").ok());
+        const auto result = Add(root, i);  // Nobody else unloads.
+        // The same content is the same revision.
+        EXPECT_TRUE(result.ok() && result->snapshot->record().revision == 1) << result.status();
+      }
+      reloaded = true;
+    }
+    while (!reloaded) {
+      const auto result = Add(root, t);
+      if (result.ok()) {
+        EXPECT_EQ(Count(result->snapshot->version()), t);
+      } else {  // Between the unload and the load, or while it loads.
+        EXPECT_TRUE(absl::IsNotFound(result.status()) || absl::IsFailedPrecondition(result.status()))
+            << result.status();
+      }
+    }
+  });
+}
+
+TEST_F(EngineConcurrencyTest, DestructorWaitsForCallsUnderWay) {
+  constexpr int kCalls = 500;
+  absl::BlockingCounter answered(kCalls);
+  {
+    Engine engine({}, &store_, &models_, &clock_);
+    const auto made = Await(engine, &Engine::MakeState, {.model = "counter", .branch = "leaving"});
+    ASSERT_TRUE(made.ok()) << made.status();
+    for (int i = 0; i < kCalls; ++i) {
+      engine.Step({.state = BranchName{"leaving"}, .inputs = {{"x", Array::Scalar<int32_t>(1)}}},
+                  [&answered](const absl::StatusOr<StepResult>& result) {
+                    EXPECT_TRUE(result.ok()) << result.status();
+                    answered.DecrementCount();
+                  });
+    }
+  }
+  answered.Wait();
+  EXPECT_EQ(Count(BranchName{"leaving"}), kCalls);
+}
+
+}  // namespace
+}  // namespace stepwell
