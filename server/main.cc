@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "server/config/config.h"
+#include "server/health/health_probe.h"
 #include "server/server.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -14,6 +15,20 @@ namespace stepwell::server {
 namespace {
 
 constexpr int kExitUsage = 2;
+
+// A server that takes longer to say that it serves does not serve well; a container's check waits longer than
+// this.
+constexpr absl::Duration kHealthTimeout = absl::Seconds(3);
+
+int PrintHealth(const std::string& address) {
+  const absl::Status health = ProbeHealth(address, kHealthTimeout);
+  if (health.ok()) {
+    std::cout << address << " is serving\n";
+    return EXIT_SUCCESS;
+  }
+  std::cerr << "stepwelld: " << health.message() << "\n";
+  return absl::IsInvalidArgument(health) ? kExitUsage : EXIT_FAILURE;
+}
 
 int Main(int argc, char** argv) {
   // Signals are waited for below, by this thread alone; threads started later inherit the mask.
@@ -30,6 +45,7 @@ int Main(int argc, char** argv) {
     return kExitUsage;
   }
   if (!config->has_value()) return EXIT_SUCCESS;
+  if (!(*config)->health_address.empty()) return PrintHealth((*config)->health_address);
   spdlog::set_level((*config)->log_level);
 
   auto server = std::make_unique<Server>(**config);

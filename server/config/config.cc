@@ -178,6 +178,11 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
       ->type_name("FILE");
   ServerConfig flags;
   AddFlags(app, flags);
+  std::string health_address;
+  app.add_option(
+         "--health", health_address,
+         "Serve nothing; ask the server there for its health. Exit code 0: it serves; 1: why not is printed")
+      ->type_name("ADDRESS");
   app.set_version_flag("--version", STEPWELL_VERSION);
   app.footer(
       "Example:\n"
@@ -191,6 +196,7 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
     app.exit(error);
     return std::nullopt;
   }
+  if (!health_address.empty()) return Config{.health_address = std::move(health_address)};
   if (file.empty()) return FromMessage(flags);
 
   const absl::StatusOr<std::string> text = ReadFile(file);

@@ -24,6 +24,9 @@ struct Config {
   RepositoryOptions repository = {.root = "models"};
   MemoryStoreOptions store;
   EngineOptions engine;
+
+  // Not empty: ask the server at this address for its health instead of serving. A flag only.
+  std::string health_address;
 };
 
 // The defaults with what `text` says. INVALID_ARGUMENT: `text` is no text proto of the schema, or a value is

@@ -2,26 +2,22 @@
 
 #include <string>
 
+#include "server/rpc/error_info.pb.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/v1/error.pb.h"
 
 namespace stepwell::server {
 namespace {
 
-// The type under which clients of every language look for an ErrorInfo.
-constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
-
 std::string Details(const absl::Status& status, const ErrorInfo& info) {
-  v1::ErrorInfo message;
+  google::rpc::ErrorInfo message;  // The name under which clients of every language look for it.
   message.set_reason(info.reason);
   message.set_domain("stepwell");
   for (const auto& [key, value] : info.metadata) (*message.mutable_metadata())[key] = value;
   v1::Status details;
   details.set_code(static_cast<int>(status.code()));
   details.set_message(std::string(status.message()));
-  google::protobuf::Any& any = *details.add_details();
-  any.set_type_url(kErrorInfoUrl);
-  any.set_value(message.SerializeAsString());
+  details.add_details()->PackFrom(message);
   return details.SerializeAsString();
 }
 

@@ -1,6 +1,7 @@
 #include "server/rpc/status.h"
 
 #include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/v1/error.pb.h"
@@ -52,6 +53,20 @@ TEST(ToGrpcStatusTest, ReasonAndMetadataTravelAsErrorInfo) {
   EXPECT_EQ(info.domain(), "stepwell");
   EXPECT_EQ(info.metadata().at("branch"), "live");
   EXPECT_EQ(info.metadata().at("current_head"), "7");
+}
+
+// The copy for reflection says what the public one does.
+TEST(ToGrpcStatusTest, ErrorInfoHasTheFieldsOfThePublicOne) {
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  const auto* shown = pool->FindMessageTypeByName("google.rpc.ErrorInfo");
+  ASSERT_NE(shown, nullptr);
+  const auto* published = v1::ErrorInfo::descriptor();
+  ASSERT_EQ(shown->field_count(), published->field_count());
+  for (int i = 0; i < shown->field_count(); ++i) {
+    EXPECT_EQ(shown->field(i)->name(), published->field(i)->name());
+    EXPECT_EQ(shown->field(i)->number(), published->field(i)->number());
+    EXPECT_EQ(shown->field(i)->type(), published->field(i)->type());
+  }
 }
 
 }  // namespace
