@@ -1,7 +1,7 @@
 # One way to declare a layer, and one to declare its tests, so that every target has the same
 # warnings, sanitizers, names and install rules.
 
-option(STEPWELL_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(STEPWELL_BUILD_BENCH "Build the benchmarks" OFF)
 option(STEPWELL_BUILD_EXAMPLES "Build the examples also without the tests" OFF)
 set(STEPWELL_SANITIZE "" CACHE STRING "Sanitizers for every target, as -fsanitize= takes them")
 option(STEPWELL_THREAD_SAFETY "Hold the thread-safety annotations (clang only)" OFF)

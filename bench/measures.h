@@ -1,0 +1,21 @@
+#ifndef STEPWELL_BENCH_MEASURES_H_
+#define STEPWELL_BENCH_MEASURES_H_
+
+#include <vector>
+
+#include "bench/measure.h"
+
+namespace stepwell::bench {
+
+// unary.*: Step through gRPC against a raw echo of the same messages.
+std::vector<MeasureInfo> UnaryMeasures();
+
+// engine.*: Step in-process against the bare call of ONNX Runtime.
+std::vector<MeasureInfo> EngineMeasures();
+
+// fetch.*: ReadArrays against a raw stream of the same bytes.
+std::vector<MeasureInfo> FetchMeasures();
+
+}  // namespace stepwell::bench
+
+#endif  // STEPWELL_BENCH_MEASURES_H_

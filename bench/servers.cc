@@ -1,0 +1,26 @@
+#include "bench/servers.h"
+
+#include "absl/strings/escaping.h"
+
+namespace stepwell::bench {
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> StartStepwelld(const std::filesystem::path& models) {
+  return ChildProcess::Start(
+      {STEPWELLD, "--models", models.string(), "--listen", "127.0.0.1:0", "--log-level", "error"});
+}
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> StartEcho(const std::string& reply) {
+  return ChildProcess::Start({STEPWELL_BENCH_ECHO, absl::WebSafeBase64Escape(reply)});
+}
+
+absl::StatusOr<int64_t> MakeState(v1::StateService::Stub& stub, const std::string& model) {
+  grpc::ClientContext context;
+  v1::MakeStateRequest request;
+  request.set_model(model);
+  v1::MakeStateResponse response;
+  const grpc::Status made = stub.MakeState(&context, request, &response);
+  if (made.ok()) return response.snapshot().version();
+  return absl::Status(static_cast<absl::StatusCode>(made.error_code()), made.error_message());
+}
+
+}  // namespace stepwell::bench
