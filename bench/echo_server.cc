@@ -4,6 +4,7 @@
 // beside: no health checking, no reflection, no notice of cancelled calls, no draining.
 //
 //   stepwell_bench_echo REPLY    what Unary answers, in web-safe base64
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <memory>

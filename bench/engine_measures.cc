@@ -23,8 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of one sample: some milliseconds, so that most samples are not disturbed.
-constexpr int kCalls = 2000;
+// Of one sample: a part of the time that a busy machine leaves a thread alone, so that most samples are not
+// disturbed.
+constexpr int kCalls = 200;
 
 // What one of kCalls calls of `call` takes, in microseconds.
 template <typename Call>
@@ -180,7 +181,7 @@ MeasureInfo EngineInfo(const std::string& model, const std::string& title, const
           .unit = "us",
           .is_cost = true,
           .goal = {Goal::Kind::kAtMostOver, 2},
-          .rounds = 51,
+          .rounds = 501,
           .make = [model, x] { return EngineMeasure::Make(model, x); }};
 }
 

@@ -1,6 +1,7 @@
 // stepwell_bench: measures Stepwell, each measure in turns with its ceiling. `stepwell_bench --help` says
 // how.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
