@@ -69,12 +69,12 @@ TEST_F(EngineConcurrencyTest, MixedCallsKeepEveryVersionAsItWas) {
       const auto fork = Add(old, 1000);
       ASSERT_TRUE(fork.ok()) << fork.status();
       EXPECT_EQ(Count(fork->snapshot->version()), i / 2 + 1000);
-      const auto set = Await(
-          engine_, &Engine::SetArrays,
-          {.state = old, .arrays = {{IndexPath{"count"}, Array::Scalar<int32_t>(-i)}}});
+      const auto set = Await(engine_, &Engine::SetArrays,
+                             {.state = old, .arrays = {{IndexPath{"count"}, Array::Scalar<int32_t>(-i)}}});
       ASSERT_TRUE(set.ok()) << set.status();
       EXPECT_EQ(Count((*set)->version()), -i);
-      ASSERT_TRUE(Await(engine_, &Engine::CreateBranch, {.name = absl::StrCat(own, "/", i), .state = old}).ok());
+      ASSERT_TRUE(
+          Await(engine_, &Engine::CreateBranch, {.name = absl::StrCat(own, "/", i), .state = old}).ok());
     }
     for (size_t i = 0; i < line.size(); ++i) EXPECT_EQ(Count(line[i]), static_cast<int32_t>(i));
   });

@@ -173,5 +173,20 @@ TEST_F(NoWorkersEngineTest, FullQueueIsResourceExhausted) {
   EXPECT_EQ(Await(engine_, &Engine::GetBranch, {.name = "full"})->head, root->version());
 }
 
+TEST_F(EngineTest, StepThatTheStoreHasNoRoomForMintsNothingAndReadingGoesOn) {
+  // Room for a root and one step of the counter.
+  MemoryStore small({.max_bytes = 2 * (MemoryStore::kBytesPerSnapshot + 4)});
+  Engine engine({}, &small, &models_, &clock_);
+  const auto made = Await(engine, &Engine::MakeState, {.model = "counter", .branch = "full"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const StepRequest step = {.state = BranchName{"full"}, .inputs = {{"x", Int(1)}}};
+  const auto fits = Await(engine, &Engine::Step, step);
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  ExpectError(Await(engine, &Engine::Step, step).status(), absl::StatusCode::kResourceExhausted,
+              "MEMORY_LIMIT");
+  EXPECT_EQ(Await(engine, &Engine::GetBranch, {.name = "full"})->head, fits->snapshot->version());
+  EXPECT_EQ(Await(engine, &Engine::GetArrays, {.state = BranchName{"full"}})->arrays[0].second, Int(1));
+}
+
 }  // namespace
 }  // namespace stepwell
