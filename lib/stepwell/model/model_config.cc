@@ -61,6 +61,11 @@ std::optional<ConfigText> ParseModelConfig(absl::string_view text, absl::string_
   parser.WriteLocationsTo(&tree);
   parser.SetRecursionLimit(100);
   if (!parser.ParseFromString(std::string(text), &parsed.config)) return std::nullopt;
+  // The text parser takes any bytes between quotes; what a server says of a model must be UTF-8.
+  if (!model::ModelConfig().ParseFromString(parsed.config.SerializeAsString())) {
+    issues.Add(file, "a quoted text is not UTF-8; expected names and descriptions in UTF-8");
+    return std::nullopt;
+  }
   parsed.state_lines = LinesOf(tree, model::ModelConfig::kStateFieldNumber, parsed.config.state_size());
   parsed.method_lines = LinesOf(tree, model::ModelConfig::kMethodFieldNumber, parsed.config.method_size());
   return parsed;

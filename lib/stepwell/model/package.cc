@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::Status FileSystemError(const fs::path& path, const std::error_code& error) {
-  return absl::InternalError(absl::StrCat("\"", path.string(), "\": ", error.message()));
+  return absl::InternalError(absl::StrCat("\"", absl::CHexEscape(path.string()), "\": ", error.message()));
 }
 
 // Whether `path` lies below `folder`; both are canonical.
@@ -38,7 +38,7 @@ absl::Status ReadPieces(const fs::path& path, Use use) {
     use(absl::string_view(piece.data(), static_cast<size_t>(file.gcount())));
   }
   if (file.eof()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("\"", path.string(), "\" cannot be read"));
+  return absl::InternalError(absl::StrCat("\"", absl::CHexEscape(path.string()), "\" cannot be read"));
 }
 
 class Sha256 {
@@ -72,8 +72,10 @@ absl::StatusOr<Package> Package::Open(const fs::path& path) {
     return package;
   }
   if (!error && path.extension() == ".onnx" && fs::is_regular_file(real, error)) {
-    Package package(real.parent_path(), true);
-    package.files_ = {real.filename().string()};
+    // By its own name, where it is a link: that is what messages and the digest are to say.
+    Package package(fs::canonical(path.parent_path(), error), true);
+    package.files_ = {path.filename().string()};
+    if (error) return FileSystemError(path, error);
     return package;
   }
   return absl::NotFoundError(absl::StrCat("\"", path.string(), "\" is neither a folder nor a .onnx file"));
@@ -92,9 +94,9 @@ absl::Status Package::ListFolder() {
     if (entry->is_symlink(error)) {
       const fs::path target = fs::canonical(path, error);
       if (error || !IsInside(target, folder_)) {
-        return absl::FailedPreconditionError(absl::StrCat(name, ": the symbolic link leads ",
-                                                          error ? "nowhere" : "out of the package",
-                                                          "; expected a file inside the package"));
+        return absl::FailedPreconditionError(
+            absl::StrCat(absl::CHexEscape(name), ": the symbolic link leads ",
+                         error ? "nowhere" : "out of the package", "; expected a file inside the package"));
       }
     }
     if (entry->is_regular_file(error)) files_.push_back(name);

@@ -18,7 +18,7 @@ class Package {
   static constexpr char kTextFile[] = "model.textproto";
 
   // Lists the package at `path`: every regular file of the folder and its subfolders, save those below a name
-  // that begins with ".", and symbolic links that lead to such files inside the folder; or the one file.
+  // that begins with ".", and symbolic links that lead to files inside the folder; or the one file.
   // NOT_FOUND: `path` is neither a folder nor a .onnx file. FAILED_PRECONDITION: a symbolic link leads out of
   // the folder or nowhere. INTERNAL: the file system failed.
   static absl::StatusOr<Package> Open(const std::filesystem::path& path);

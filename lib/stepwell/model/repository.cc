@@ -45,7 +45,7 @@ absl::Status ModelRepository::LoadAll() {
     const absl::Status loaded = Load(name).status();
     if (loaded.code() != absl::StatusCode::kInvalidArgument) continue;  // The entry tells.
     const absl::MutexLock lock(&mutex_);
-    entries_[name].error = loaded;
+    entries_[absl::CHexEscape(name)].error = loaded;  // A listing is to be printable, file names need not be.
   }
   if (!error) return absl::OkStatus();
   return absl::InternalError(

@@ -102,17 +102,24 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value) {
 // Parses the header; nlohmann's parser keeps the last of several equal keys, so a filter finds them.
 absl::StatusOr<Json> ParseHeader(absl::string_view text) {
   std::set<std::string> names;
-  std::string repeated;
-  const auto watch_names = [&](int depth, Json::parse_event_t event, Json& key) {
-    if (event == Json::parse_event_t::key && depth == 1 && !names.insert(key.get<std::string>()).second) {
-      repeated = key.get<std::string>();
+  std::set<std::string> fields;  // Of the tensor that was named last.
+  std::string name;
+  absl::Status status;
+  const auto watch_keys = [&](int depth, Json::parse_event_t event, Json& key) {
+    if (event == Json::parse_event_t::key && depth == 1) {
+      name = key.get<std::string>();
+      fields.clear();
+      if (!names.insert(name).second) status = Wrong(name, "stands in the header twice; expected once");
+    } else if (event == Json::parse_event_t::key && depth == 2 &&
+               !fields.insert(key.get<std::string>()).second) {
+      status = Wrong(name, absl::StrCat(key.dump(), " stands there twice; expected once"));
     }
     // The format nests twice: deeper JSON is hostile, and is dropped as it is read.
     return depth <= 3;
   };
-  Json header = Json::parse(text, watch_names, /*allow_exceptions=*/false);
+  Json header = Json::parse(text, watch_keys, /*allow_exceptions=*/false);
   if (!header.is_object()) return absl::InvalidArgumentError("the header is no JSON object");
-  if (!repeated.empty()) return Wrong(repeated, "stands in the header twice; expected once");
+  if (!status.ok()) return status;
   return header;
 }
 

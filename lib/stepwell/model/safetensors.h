@@ -20,9 +20,9 @@ using Safetensors = absl::btree_map<std::string, Array>;
 // aligned for a dtype.
 //
 // INVALID_ARGUMENT, naming the tensor where there is one: the header is cut off, longer than 100 MB, or no
-// JSON object of the format; a name stands there twice; a dtype is unknown or one that arrays do not have; a
-// shape is negative or overflows; a byte range is not the shape's size, overlaps another, leaves a gap, or
-// ends past the file; bytes follow the last tensor; a bool is neither 0 nor 1.
+// JSON object of the format; a name or a field stands there twice; a dtype is unknown or one that arrays do
+// not have; a shape is negative or overflows; a byte range is not the shape's size, overlaps another, leaves
+// a gap, or ends past the file; bytes follow the last tensor; a bool is neither 0 nor 1.
 absl::StatusOr<Safetensors> ParseSafetensors(Buffer content);
 
 // Reads and parses a file. NOT_FOUND when it cannot be opened, INTERNAL when it cannot be read, or as

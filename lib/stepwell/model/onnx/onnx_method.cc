@@ -1,5 +1,6 @@
 #include "stepwell/model/onnx/onnx_method.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <new>
@@ -64,7 +65,12 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound
     graph_inputs_.push_back({input.name, bound.feeds[i], ToElementType(input.dtype)});
   }
   for (const TensorSpec& output : graph_->info().outputs) {
-    graph_outputs_.push_back({output.name, output.dtype, ToElementType(output.dtype), FixedShape(output)});
+    // ONNX Runtime hands a graph input that is an output itself through, and never writes what is bound to
+    // it.
+    const auto& inputs = graph_->info().inputs;
+    const bool is_input = std::ranges::find(inputs, output.name, &TensorSpec::name) != inputs.end();
+    graph_outputs_.push_back({output.name, output.dtype, ToElementType(output.dtype),
+                              is_input ? std::nullopt : FixedShape(output)});
     has_dynamic_outputs_ |= !graph_outputs_.back().shape.has_value();
   }
   for (size_t i = 0; i < bound.write_slots.size(); ++i) {

@@ -43,7 +43,7 @@ class OnnxMethod final : public Method {
     std::string name;
     DType dtype;
     ONNXTensorElementDataType element;
-    std::optional<Shape> shape;  // When it is the same in every run.
+    std::optional<Shape> shape;  // When it is the same in every run, and written by it.
   };
 
   // A write, and what its array must be where the graph does not tell.

@@ -1,5 +1,9 @@
 #include "stepwell/model/onnx/ort.h"
 
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 
@@ -43,7 +47,11 @@ absl::StatusOr<OrtEnv*> OrtEnvironment() {
 
 absl::Status FromOrt(OrtStatus* status) {
   if (status == nullptr) return absl::OkStatus();
-  absl::Status result = absl::InternalError(Ort().GetErrorMessage(status));
+  // It may quote whatever bytes a graph holds; a status is to be printable.
+  std::string message = Ort().GetErrorMessage(status);
+  std::ranges::replace_if(
+      message, [](char c) { return c != '\n' && !absl::ascii_isprint(static_cast<unsigned char>(c)); }, '?');
+  absl::Status result = absl::InternalError(message);
   Ort().ReleaseStatus(status);
   return result;
 }
