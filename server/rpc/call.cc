@@ -8,9 +8,9 @@
 
 namespace stepwell::server {
 
-Call::~Call() {
-  if (started_) server_->CallEnded();
-}
+Call::Call(RpcServer* server) : server_(server) { server_->CallMade(); }
+
+Call::~Call() { server_->CallGone(); }
 
 void Call::Wait() {
   self_ = shared_from_this();
@@ -34,8 +34,6 @@ void Call::OnReceived(bool ok) {
     self_.reset();
     return;
   }
-  started_ = true;
-  server_->CallStarted();
   Handle();
 }
 

@@ -36,7 +36,7 @@ class Call : public std::enable_shared_from_this<Call> {
   CallContext context();
 
  protected:
-  explicit Call(RpcServer* server) : server_(server) {}
+  explicit Call(RpcServer* server);
 
   // Asks gRPC for the next call of the method that this slot is for.
   virtual void Request(grpc::ServerContext* context, grpc::ByteBuffer* request,
@@ -59,7 +59,6 @@ class Call : public std::enable_shared_from_this<Call> {
   grpc::ServerContext context_;
   grpc::ByteBuffer request_;
   std::atomic<bool> cancelled_ = false;
-  bool started_ = false;
   std::shared_ptr<Call> self_;  // While events are due.
   int events_due_ = 2;          // Once a call has come: finished and done.
   MemberTag<Call, &Call::OnReceived> received_{this};

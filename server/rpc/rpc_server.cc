@@ -1,10 +1,17 @@
 #include "server/rpc/rpc_server.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -18,8 +25,32 @@ constexpr int kSlotsPerMethod = 32;
 // What cancelled calls may still take, when the grace period is over.
 constexpr absl::Duration kCancelTime = absl::Seconds(2);
 
+constexpr absl::string_view kUnix = "unix:";
+
+// Whether `address` is a unix socket that somebody listens on. gRPC, which removes what a server that was
+// killed has left, would take the name away from one that runs, too.
+bool IsTakenSocket(absl::string_view address) {
+  sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = {}};
+  if (!absl::ConsumePrefix(&address, kUnix) || address.size() >= sizeof(name.sun_path)) return false;
+  absl::ConsumePrefix(&address, "//");
+  address.copy(name.sun_path, address.size());
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) return false;
+  const bool connected = connect(socket, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
+  const bool taken = connected || errno == EAGAIN;  // Its backlog is full.
+  close(socket);
+  return taken;
+}
+
+absl::Status CannotListen(absl::string_view address) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on \"", address,
+                   "\": the address is in use, not this machine's, or not of the form "
+                   "HOST:PORT or unix:PATH"));
+}
+
 std::string WithPort(const std::string& address, int port) {
-  if (absl::StartsWith(address, "unix:")) return address;
+  if (absl::StartsWith(address, kUnix)) return address;
   return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
 }
 
@@ -38,6 +69,9 @@ void RpcServer::AddMethod(ServerStreamCall::Method method) {
 }
 
 absl::Status RpcServer::Start() {
+  for (const std::string& address : options_.listen) {
+    if (IsTakenSocket(address)) return CannotListen(address);
+  }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -55,19 +89,17 @@ absl::Status RpcServer::Start() {
   for (grpc::Service* service : services_) builder.RegisterService(service);
   queue_ = builder.AddCompletionQueue();
   server_ = builder.BuildAndStart();
-  for (size_t i = 0; i < options_.listen.size(); ++i) {
-    const bool is_unix = absl::StartsWith(options_.listen[i], "unix:");
-    if (server_ == nullptr || (ports[i] == 0 && !is_unix)) {
-      queue_->Shutdown();
-      void* tag;
-      bool ok;
-      while (queue_->Next(&tag, &ok)) {
-      }
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen on \"", options_.listen[i],
-                       "\": the address is in use, not this machine's, or not of the form "
-                       "HOST:PORT or unix:PATH"));
+  if (server_ == nullptr) {
+    queue_->Shutdown();
+    void* tag;
+    bool ok;
+    while (queue_->Next(&tag, &ok)) {
     }
+    // The first address without a port is the one that failed; a socket's port is 1.
+    const auto failed = static_cast<size_t>(std::ranges::find(ports, 0) - ports.begin());
+    return CannotListen(options_.listen[std::min(failed, ports.size() - 1)]);
+  }
+  for (size_t i = 0; i < options_.listen.size(); ++i) {
     addresses_.push_back(WithPort(options_.listen[i], ports[i]));
   }
   for (int i = 0; i < kSlotsPerMethod; ++i) {
@@ -86,21 +118,23 @@ void RpcServer::Serve() {
 
 void RpcServer::SetServing(bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); }
 
-void RpcServer::CallStarted() {
+void RpcServer::CallMade() {
   absl::MutexLock lock(&mutex_);
-  ++active_calls_;
+  ++call_count_;
 }
 
-void RpcServer::CallEnded() {
+void RpcServer::CallGone() {
   absl::MutexLock lock(&mutex_);
-  --active_calls_;
+  --call_count_;
 }
 
 bool RpcServer::Stop(absl::Time deadline) {
   server_->Shutdown(absl::ToChronoTime(deadline));
   {
+    // Not before the last slot has heard that no call will come: until then, the thread may be about to take
+    // one that came at the last moment, and to ask a queue that is shut down for the next.
     absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoneActive),
+    if (!mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoneLeft),
                                   std::max(deadline, absl::Now()) + kCancelTime)) {
       return false;
     }

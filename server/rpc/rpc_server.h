@@ -50,12 +50,12 @@ class RpcServer {
 
   // For Call.
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
-  void CallStarted() ABSL_LOCKS_EXCLUDED(mutex_);
-  void CallEnded() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallMade() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallGone() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Serve();
-  bool NoneActive() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return active_calls_ == 0; }
+  bool NoneLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return call_count_ == 0; }
 
   const RpcServerOptions options_;
   std::vector<grpc::Service*> services_;
@@ -67,7 +67,7 @@ class RpcServer {
   std::thread thread_;
 
   absl::Mutex mutex_;
-  int64_t active_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t call_count_ ABSL_GUARDED_BY(mutex_) = 0;  // Slots that wait for a call among them.
 };
 
 }  // namespace stepwell::server
