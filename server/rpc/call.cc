@@ -5,12 +5,23 @@
 #include "absl/time/time.h"
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/status.h"
+#include "stepwell/base/error_info.h"
 
 namespace stepwell::server {
+namespace {
 
-Call::Call(RpcServer* server) : server_(server) { server_->CallMade(); }
+absl::Status Draining() {
+  return WithErrorInfo(
+      absl::UnavailableError("the server is stopping and takes no new calls; call another, or "
+                             "again when it has started anew"),
+      "DRAINING");
+}
 
-Call::~Call() { server_->CallGone(); }
+}  // namespace
+
+Call::Call(RpcServer* server) : server_(server) { server_->SlotMade(); }
+
+Call::~Call() { server_->SlotGone(started_); }
 
 void Call::Wait() {
   self_ = shared_from_this();
@@ -34,6 +45,7 @@ void Call::OnReceived(bool ok) {
     self_.reset();
     return;
   }
+  started_ = server_->CallStarted();
   Handle();
 }
 
@@ -50,6 +62,7 @@ void Call::Release() {
 
 void UnaryCall::Handle() {
   std::make_shared<UnaryCall>(&server(), method_)->Wait();
+  if (!is_started()) return Answer(Draining());
   method_->handler(std::static_pointer_cast<UnaryCall>(shared_from_this()));
 }
 
@@ -63,6 +76,7 @@ void UnaryCall::Answer(absl::StatusOr<grpc::ByteBuffer> reply) {
 
 void ServerStreamCall::Handle() {
   std::make_shared<ServerStreamCall>(&server(), method_)->Wait();
+  if (!is_started()) return Answer(Draining());
   method_->handler(std::static_pointer_cast<ServerStreamCall>(shared_from_this()));
 }
 

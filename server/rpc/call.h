@@ -44,6 +44,9 @@ class Call : public std::enable_shared_from_this<Call> {
   // A call has come: puts a new slot in this one's place and calls the handler.
   virtual void Handle() = 0;
 
+  // Whether the call that has come is to be handled: not when the server drains.
+  bool is_started() const { return started_; }
+
   // To call when the status has left.
   void OnFinished(bool ok);
 
@@ -59,6 +62,7 @@ class Call : public std::enable_shared_from_this<Call> {
   grpc::ServerContext context_;
   grpc::ByteBuffer request_;
   std::atomic<bool> cancelled_ = false;
+  bool started_ = false;
   std::shared_ptr<Call> self_;  // While events are due.
   int events_due_ = 2;          // Once a call has come: finished and done.
   MemberTag<Call, &Call::OnReceived> received_{this};

@@ -17,8 +17,6 @@
 namespace stepwell::server {
 namespace {
 
-constexpr absl::Duration kLong = absl::Minutes(2);  // Never reached.
-
 // Waits until nobody waits for `context`'s call any more, and says why.
 absl::Status AwaitEnd(const CallContext& context) {
   while (context.Check().ok()) std::this_thread::yield();
@@ -79,7 +77,7 @@ TEST(Call, HasTheDeadlineOfItsClient) {
   Arrivals arrivals;
   TestServer server([&](auto call, auto&&) {
     arrivals.Add(call);
-    call->Answer(grpc::ByteBuffer());
+    call->Answer(EmptyMessage());
   });
   server.Start();
   const auto stub = server.NewStub();
@@ -103,7 +101,7 @@ TEST(Call, IsCancelledWhenItsClientGoes) {
   step.Cancel();
   EXPECT_EQ(AwaitEnd(call->context()).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(step.Code(), grpc::StatusCode::CANCELLED);
-  call->Answer(grpc::ByteBuffer());  // Nobody hears it.
+  call->Answer(EmptyMessage());  // Nobody hears it.
   call = nullptr;
   arrivals.Clear();
   EXPECT_TRUE(server.rpcs().Stop(absl::Now() + kLong));
@@ -179,7 +177,7 @@ class EngineCallTest : public ::testing::Test {
           }
           engine_.Step(std::move(request), [call](absl::StatusOr<StepResult> result) {
             if (!result.ok()) return call->Answer(result.status());
-            call->Answer(grpc::ByteBuffer());
+            call->Answer(EmptyMessage());
           });
         }) {
     EXPECT_TRUE(models_.Load("counter").ok());

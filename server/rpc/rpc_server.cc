@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -42,6 +43,13 @@ bool IsTakenSocket(absl::string_view address) {
   return taken;
 }
 
+// Whether `address` ends in a number that is no port; gRPC would take its lowest 16 bits.
+bool HasWrongPort(absl::string_view address) {
+  int64_t port = 0;
+  return !absl::StartsWith(address, kUnix) &&
+         absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port) && (port < 0 || port > 65535);
+}
+
 absl::Status CannotListen(absl::string_view address) {
   return absl::UnavailableError(
       absl::StrCat("cannot listen on \"", address,
@@ -70,7 +78,7 @@ void RpcServer::AddMethod(ServerStreamCall::Method method) {
 
 absl::Status RpcServer::Start() {
   for (const std::string& address : options_.listen) {
-    if (IsTakenSocket(address)) return CannotListen(address);
+    if (IsTakenSocket(address) || HasWrongPort(address)) return CannotListen(address);
   }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -118,23 +126,38 @@ void RpcServer::Serve() {
 
 void RpcServer::SetServing(bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); }
 
-void RpcServer::CallMade() {
+void RpcServer::SlotMade() {
   absl::MutexLock lock(&mutex_);
-  ++call_count_;
+  ++slots_;
 }
 
-void RpcServer::CallGone() {
+bool RpcServer::CallStarted() {
   absl::MutexLock lock(&mutex_);
-  --call_count_;
+  if (draining_) return false;
+  ++running_calls_;
+  return true;
+}
+
+void RpcServer::SlotGone(bool call_started) {
+  absl::MutexLock lock(&mutex_);
+  --slots_;
+  if (call_started) --running_calls_;
 }
 
 bool RpcServer::Stop(absl::Time deadline) {
+  {
+    // gRPC would cancel what comes on an open connection once it shuts down, and a client would not know that
+    // it may call again: as long as calls run, refuse others here.
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoCallRuns), deadline);
+  }
   server_->Shutdown(absl::ToChronoTime(deadline));
   {
     // Not before the last slot has heard that no call will come: until then, the thread may be about to take
     // one that came at the last moment, and to ask a queue that is shut down for the next.
     absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoneLeft),
+    if (!mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoSlotIsLeft),
                                   std::max(deadline, absl::Now()) + kCancelTime)) {
       return false;
     }

@@ -43,19 +43,22 @@ class RpcServer {
   // Tells health checkers whether to send traffic here.
   void SetServing(bool serving);
 
-  // Refuses new calls (UNAVAILABLE), lets running ones finish until `deadline`, then cancels them. False when
-  // one of them still runs a little after that: then this object must not be destroyed, and the process
-  // should end.
+  // Refuses new calls (UNAVAILABLE, reason DRAINING), lets running ones finish until `deadline`, then cancels
+  // them. False when one of them still runs a little after that: then this object must not be destroyed, and
+  // the process should end. A call that comes in the moment when nothing runs any more and the connections
+  // close may be CANCELLED by gRPC; it has not run.
   bool Stop(absl::Time deadline);
 
   // For Call.
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
-  void CallMade() ABSL_LOCKS_EXCLUDED(mutex_);
-  void CallGone() ABSL_LOCKS_EXCLUDED(mutex_);
+  void SlotMade() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool CallStarted() ABSL_LOCKS_EXCLUDED(mutex_);  // False: the call is to be refused.
+  void SlotGone(bool call_started) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Serve();
-  bool NoneLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return call_count_ == 0; }
+  bool NoCallRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_calls_ == 0; }
+  bool NoSlotIsLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return slots_ == 0; }
 
   const RpcServerOptions options_;
   std::vector<grpc::Service*> services_;
@@ -67,7 +70,9 @@ class RpcServer {
   std::thread thread_;
 
   absl::Mutex mutex_;
-  int64_t call_count_ ABSL_GUARDED_BY(mutex_) = 0;  // Slots that wait for a call among them.
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t slots_ ABSL_GUARDED_BY(mutex_) = 0;          // With a call or waiting for one.
+  int64_t running_calls_ ABSL_GUARDED_BY(mutex_) = 0;  // Those that were not refused.
 };
 
 }  // namespace stepwell::server

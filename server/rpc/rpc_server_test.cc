@@ -16,8 +16,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr absl::Duration kLong = absl::Minutes(2);  // Never reached.
-
 grpc::Status Step(v1::StateService::Stub& stub) {
   grpc::ClientContext context;
   v1::StepResponse reply;
@@ -29,9 +27,7 @@ grpc::Status Ping(v1::StateService::Stub& stub) {
   return stub.GetSnapshot(&context, {}, &reply);
 }
 
-void Answer(std::shared_ptr<UnaryCall> call, v1::StepRequest&& /*request*/) {
-  call->Answer(grpc::ByteBuffer());
-}
+void Answer(std::shared_ptr<UnaryCall> call, v1::StepRequest&& /*request*/) { call->Answer(EmptyMessage()); }
 
 TEST(RpcServer, ServesAndStops) {
   TestServer server(Answer);
@@ -99,8 +95,9 @@ TEST(RpcServer, StopRefusesNewCallsAndLetsRunningOnesFinish) {
   grpc::Status refused;
   while (refused.ok()) refused = Ping(*stub);  // Until the stop has begun.
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE) << refused.error_message();
+  EXPECT_THAT(refused.error_details(), HasSubstr("DRAINING"));
   EXPECT_EQ(Ping(*server.NewStub()).error_code(), grpc::StatusCode::UNAVAILABLE);
-  std::exchange(held, nullptr)->Answer(grpc::ByteBuffer());
+  std::exchange(held, nullptr)->Answer(EmptyMessage());
   running.join();
   stopping.join();
 }
@@ -119,7 +116,7 @@ TEST(RpcServer, StopCancelsWhatOutlivesItsDeadline) {
   std::thread worker([&] {
     while (held->context().Check().ok()) std::this_thread::yield();
     EXPECT_EQ(held->context().Check().code(), absl::StatusCode::kCancelled);
-    std::exchange(held, nullptr)->Answer(grpc::ByteBuffer());
+    std::exchange(held, nullptr)->Answer(EmptyMessage());
   });
   EXPECT_TRUE(server.rpcs().Stop(absl::Now()));
   running.join();
@@ -140,7 +137,10 @@ TEST(RpcServer, StopInAFloodOfCallsAnswersOrRefusesEach) {
         while ((status = Step(*stub)).ok()) {
           if (++answered == 20) flowing.Notify();
         }
-        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+        // gRPC cancels what comes while it closes the connections.
+        EXPECT_TRUE(status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                    status.error_code() == grpc::StatusCode::CANCELLED)
+            << status.error_code() << " " << status.error_message();
       });
     }
     flowing.WaitForNotification();

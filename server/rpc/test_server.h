@@ -7,12 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "server/rpc/rpc_server.h"
 #include "server/services/call_handlers.h"
 #include "stepwell/v1/state_service.grpc.pb.h"
 
 namespace stepwell::server {
+
+inline constexpr absl::Duration kLong = absl::Minutes(2);  // Never reached.
+
+// A message without fields: no bytes, but a message, without which a reply is none.
+inline grpc::ByteBuffer EmptyMessage() {
+  const grpc::Slice none;
+  return grpc::ByteBuffer(&none, 1);
+}
 
 // An RpcServer in this process whose Step, GetSnapshot and ReadArrays are what the test gives it.
 class TestServer {
@@ -30,7 +39,7 @@ class TestServer {
     // Answered at once: to ask whether the server takes calls.
     AddUnary<v1::GetSnapshotRequest>(
         rpcs_, service_, &Generated::RequestGetSnapshot,
-        [](std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&&) { call->Answer(grpc::ByteBuffer()); });
+        [](std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&&) { call->Answer(EmptyMessage()); });
   }
 
   // Starts it; the test fails where that fails.

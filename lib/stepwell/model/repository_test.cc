@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/package.h"
+#include "stepwell/model/testing/expect_error.h"
 #include "stepwell/model/testing/graph_builder.h"
 #include "stepwell/model/testing/load_gate.h"
 #include "stepwell/model/testing/temp_folder.h"
@@ -16,16 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 
 using testing::CounterGraph;
+using testing::ExpectError;
 using ::testing::HasSubstr;
 
 constexpr char kText[] = "state { index: \"count\" dtype: INT32 }\nmethod { name: \"step\" }\n";
-
-void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& reason,
-                 const std::string& what) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_EQ(GetErrorInfo(status).reason, reason) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(what));
-}
 
 class RepositoryTest : public ::testing::Test {
  protected:

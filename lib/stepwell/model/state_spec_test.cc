@@ -3,25 +3,20 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stepwell/base/error_info.h"
+#include "stepwell/model/testing/expect_error.h"
 
 namespace stepwell {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::ExpectError;
 using ::testing::HasSubstr;
-
-void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& reason,
-                 const std::string& what) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_EQ(GetErrorInfo(status).reason, reason) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(what));
-}
 
 Array Floats(std::vector<int64_t> dims, std::vector<float> values) {
   return Array::From<float>(dims, values).value();
 }
 
-StateSpec MakeSpec() {
+StateSpec SpecOfEveryKind() {
   return StateSpec({
       {{"layers[0].mean", DType::kFloat32, {{2}}}, Floats({2}, {1, 2})},
       {{"layers[0].key", DType::kUInt32, {{2}}}, RngKey()},
@@ -45,7 +40,7 @@ TEST(TensorSpec, CheckNamesTheThingTheValueAndWhatWasExpected) {
 }
 
 TEST(StateSpec, PositionOfAnUnknownIndexListsTheNearest) {
-  const StateSpec spec = MakeSpec();
+  const StateSpec spec = SpecOfEveryKind();
   EXPECT_EQ(spec.Position("layers[1]").value(), 2);
   EXPECT_EQ(spec.Find("layers[1]"), 2);
   EXPECT_EQ(spec.Find("layers"), std::nullopt);
@@ -67,7 +62,7 @@ TEST(StateSpec, NearestIndicesAreEightAtMost) {
 }
 
 TEST(StateSpec, PositionsPastTheEndAreOutOfRange) {
-  const StateSpec spec = MakeSpec();
+  const StateSpec spec = SpecOfEveryKind();
   EXPECT_TRUE(spec.CheckPosition(3).ok());
   for (const int64_t position : {int64_t{-1}, int64_t{4}, INT64_MAX, INT64_MIN}) {
     ExpectError(spec.CheckPosition(position), absl::StatusCode::kOutOfRange, "",
@@ -76,7 +71,7 @@ TEST(StateSpec, PositionsPastTheEndAreOutOfRange) {
 }
 
 TEST(StateSpec, SubtreeTakesWholePartsInOrder) {
-  const StateSpec spec = MakeSpec();
+  const StateSpec spec = SpecOfEveryKind();
   EXPECT_THAT(spec.Subtree("layers[0]").value(), ElementsAre(0, 1));
   EXPECT_THAT(spec.Subtree("layers[1]").value(), ElementsAre(2));
   EXPECT_THAT(spec.Subtree("layers").value(), ElementsAre(0, 1, 2, 3));
@@ -87,7 +82,7 @@ TEST(StateSpec, SubtreeTakesWholePartsInOrder) {
 }
 
 TEST(StateSpec, InitialArraysAreGivenOrTheSpecsOwn) {
-  const StateSpec spec = MakeSpec();
+  const StateSpec spec = SpecOfEveryKind();
   const Array rows = Floats({3, 2}, {1, 2, 3, 4, 5, 6});
   const auto made = spec.MakeInitial({{{"layers[1]", rows}, {"layers[10]", Array::Scalar<int32_t>(6)}}},
                                      0x0123456789ABCDEF);
@@ -118,7 +113,7 @@ TEST(StateSpec, RngKeyIsTheHighAndTheLowHalfOfTheSeed) {
 }
 
 TEST(StateSpec, InitialArraysThatAreWrongAreRefused) {
-  const StateSpec spec = MakeSpec();
+  const StateSpec spec = SpecOfEveryKind();
   const Array rows = Floats({0, 2}, {});
   const auto make = [&](std::vector<std::pair<std::string, Array>> given) {
     return spec.MakeInitial(given, 1).status();
