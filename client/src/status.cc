@@ -42,4 +42,10 @@ std::string ErrorMetadata(const absl::Status& status, absl::string_view key) {
   return found == info->metadata().end() ? "" : found->second;
 }
 
+std::map<std::string, std::string> ErrorMetadata(const absl::Status& status) {
+  const std::optional<v1::ErrorInfo> info = FindErrorInfo(status);
+  if (!info.has_value()) return {};
+  return {info->metadata().begin(), info->metadata().end()};
+}
+
 }  // namespace stepwell::client

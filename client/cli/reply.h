@@ -1,0 +1,31 @@
+#ifndef STEPWELL_CLIENT_CLI_REPLY_H_
+#define STEPWELL_CLIENT_CLI_REPLY_H_
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <ostream>
+#include <string>
+
+#include "client/cli/array_json.h"
+#include "stepwell/client/types.h"
+#include "stepwell/v1/branch_service.pb.h"
+#include "stepwell/v1/state_service.pb.h"
+
+// What several commands answer with, for programs and for people.
+namespace stepwell::cli {
+
+Json SnapshotToJson(const v1::Snapshot& snapshot);
+void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out);
+
+Json BranchToJson(const v1::Branch& branch);
+void WriteBranch(const v1::Branch& branch, std::ostream& out);
+
+// {"NAME": {"dtype", "shape", "value"}, ...}
+Json ArraysToJson(const client::NamedArrays& arrays);
+
+// Each array after an empty line, under its name, dtype and shape.
+void WriteArrays(const client::NamedArrays& arrays, std::ostream& out);
+
+}  // namespace stepwell::cli
+
+#endif  // STEPWELL_CLIENT_CLI_REPLY_H_

@@ -1,0 +1,76 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "client/cli/commands.h"
+#include "client/cli/error.h"
+#include "client/cli/reply.h"
+#include "client/cli/specs.h"
+#include "client/cli/syntax.h"
+
+namespace stepwell::cli {
+namespace {
+
+struct Arguments {
+  std::string state;
+  std::vector<std::string> arrays;
+  std::string expected_head;
+  std::vector<std::string> labels;
+};
+
+absl::Status Set(Session& session, const Arguments& arguments) {
+  const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
+  if (!state.ok()) return state.status();
+  client::SetArraysRequest request{.state = *state};
+  if (!arguments.expected_head.empty()) {
+    const absl::StatusOr<client::Version> head = ParseVersion(arguments.expected_head);
+    if (!head.ok()) return BadInputAt("--expected-head", head.status());
+    request.expected_head = *head;
+  }
+  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
+  if (!labels.ok()) return labels.status();
+  request.labels = *std::move(labels);
+  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
+  if (!model.ok()) return model.status();
+  ArraySource source(session.in());
+  absl::StatusOr<client::NamedArrays> arrays = SpecList::StateArrays(*model).Read(arguments.arrays, source);
+  if (!arrays.ok()) return arrays.status();
+  for (auto& [index, array] : *arrays)
+    request.arrays.emplace_back(client::IndexPath{index}, std::move(array));
+
+  const absl::StatusOr<v1::Snapshot> snapshot = session.client().SetArrays(request);
+  if (!snapshot.ok()) return snapshot.status();
+  if (session.json()) {
+    session.Write({{"version", snapshot->version()}, {"snapshot", SnapshotToJson(*snapshot)}});
+  } else {
+    session.out() << "version " << snapshot->version() << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddSetCommand(CLI::App& app, Command& chosen) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("set", "Makes a new version with some state arrays replaced");
+  AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
+      ->required();
+  AddPositionals(*command, "ARRAY", arguments->arrays,
+                 "What to replace; may be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
+      ->type_name("INDEX=VALUE")
+      ->required();
+  command
+      ->add_option("--expected-head", arguments->expected_head, "Only if the branch's head is this version")
+      ->type_name("VERSION");
+  AddRepeated(*command, "--label,-l", arguments->labels, "Of the new snapshot; may be repeated")
+      ->type_name("KEY=VALUE");
+  command->footer(
+      "Of a branch, it moves the head, as a step does.\n"
+      "\n"
+      "Examples:\n"
+      "  stepwell set live count=0\n"
+      "  stepwell set 3 running_mean=[0,0,0,0] running_var=@var.npy --label why=reset");
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments](Session& session) { return Set(session, *arguments); }; });
+}
+
+}  // namespace stepwell::cli

@@ -1,0 +1,78 @@
+#include "client/cli/specs.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/error.h"
+#include "client/cli/syntax.h"
+#include "stepwell/array/dtype.h"
+
+namespace stepwell::cli {
+
+std::string SpecToText(const v1::TensorSpec& spec) {
+  const std::string shape =
+      absl::StrJoin(spec.shape(), ", ", [](std::string* out, const v1::Dimension& dimension) {
+        if (dimension.extent() >= 0) {
+          absl::StrAppend(out, dimension.extent());
+        } else {
+          absl::StrAppend(out, dimension.name().empty() ? "?" : dimension.name());
+        }
+      });
+  const bool known = v1::DType_IsValid(spec.dtype()) && spec.dtype() != v1::DTYPE_UNSPECIFIED;
+  return absl::StrCat(known ? DTypeName(static_cast<DType>(spec.dtype())) : "unknown dtype", " (", shape,
+                      ")");
+}
+
+absl::StatusOr<v1::MethodInfo> FindMethod(const v1::ModelInfo& model, absl::string_view name) {
+  for (const v1::MethodInfo& method : model.methods()) {
+    if (method.name() == name) return method;
+  }
+  return BadInput(
+      absl::StrCat("model \"", model.name(), "\" has no method \"", name, "\"; expected ",
+                   absl::StrJoin(model.methods(), ", ", [](std::string* out, const v1::MethodInfo& method) {
+                     absl::StrAppend(out, method.name());
+                   })));
+}
+
+SpecList SpecList::Inputs(const v1::ModelInfo& model, const v1::MethodInfo& method) {
+  SpecList list;
+  list.whose_ = absl::StrCat("method \"", method.name(), "\" of model \"", model.name(), "\"");
+  list.what_ = "input";
+  list.specs_.assign(method.inputs().begin(), method.inputs().end());
+  return list;
+}
+
+SpecList SpecList::StateArrays(const v1::ModelInfo& model) {
+  SpecList list;
+  list.whose_ = absl::StrCat("model \"", model.name(), "\"");
+  list.what_ = "index";
+  for (const v1::StateArrayInfo& info : model.state_spec()) list.specs_.push_back(info.tensor());
+  return list;
+}
+
+absl::StatusOr<v1::TensorSpec> SpecList::Find(absl::string_view name) const {
+  for (const v1::TensorSpec& spec : specs_) {
+    if (spec.name() == name) return spec;
+  }
+  const std::string names = absl::StrJoin(specs_, ", ", [](std::string* out, const v1::TensorSpec& spec) {
+    absl::StrAppend(out, spec.name(), " ", SpecToText(spec));
+  });
+  return BadInput(
+      absl::StrCat(whose_, " has no ", what_, " \"", name, "\"; expected ", names.empty() ? "none" : names));
+}
+
+absl::StatusOr<client::NamedArrays> SpecList::Read(const std::vector<std::string>& assignments,
+                                                   ArraySource& source) const {
+  client::NamedArrays arrays;
+  for (const std::string& text : assignments) {
+    const auto assignment = ParseAssignment(text);
+    if (!assignment.ok()) return assignment.status();
+    const absl::StatusOr<v1::TensorSpec> spec = Find(assignment->first);
+    if (!spec.ok()) return spec.status();
+    absl::StatusOr<Array> array = source.Read(assignment->second, *spec);
+    if (!array.ok()) return array.status();
+    arrays.emplace_back(assignment->first, *std::move(array));
+  }
+  return arrays;
+}
+
+}  // namespace stepwell::cli

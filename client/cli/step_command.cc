@@ -1,0 +1,130 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/error.h"
+#include "client/cli/reply.h"
+#include "client/cli/specs.h"
+#include "client/cli/syntax.h"
+
+namespace stepwell::cli {
+namespace {
+
+struct Arguments {
+  std::string state;
+  std::string method = "step";
+  std::vector<std::string> inputs;
+  std::string inputs_file;
+  std::vector<std::string> outputs;
+  std::vector<std::string> fetch;
+  bool no_keep = false;
+  std::string expected_head;
+  std::vector<std::string> labels;
+};
+
+absl::StatusOr<client::NamedArrays> ReadInputs(Session& session, const Arguments& arguments,
+                                               const SpecList& specs) {
+  ArraySource source(session.in());
+  absl::StatusOr<client::NamedArrays> inputs = specs.Read(arguments.inputs, source);
+  if (!inputs.ok() || arguments.inputs_file.empty()) return inputs;
+  const absl::StatusOr<Json> object = source.ReadObject(arguments.inputs_file);
+  if (!object.ok()) return BadInputAt("--inputs", object.status());
+  for (const auto& [name, value] : object->items()) {
+    const absl::StatusOr<v1::TensorSpec> spec = specs.Find(name);
+    if (!spec.ok()) return spec.status();
+    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
+    if (!array.ok()) return BadInputAt(absl::StrCat("--inputs: ", name), array.status());
+    inputs->emplace_back(name, *std::move(array));
+  }
+  return inputs;
+}
+
+void WriteResult(const client::StepResult& result, bool minted, std::ostream& out) {
+  out << "version " << result.version.value << (minted ? "" : ", which was read; no new one was made")
+      << "\n";
+  WriteArrays(result.outputs, out);
+  if (result.fetched.empty()) return;
+  out << "\nstate after the step:\n";
+  WriteArrays(result.fetched, out);
+}
+
+absl::Status Step(Session& session, const Arguments& arguments) {
+  const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
+  if (!state.ok()) return state.status();
+  client::StepRequest request{.state = *state,
+                              .method = arguments.method,
+                              .output_names = arguments.outputs,
+                              .keep = !arguments.no_keep};
+  if (!arguments.expected_head.empty()) {
+    const absl::StatusOr<client::Version> head = ParseVersion(arguments.expected_head);
+    if (!head.ok()) return BadInputAt("--expected-head", head.status());
+    request.expected_head = *head;
+  }
+  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
+  if (!labels.ok()) return labels.status();
+  request.labels = *std::move(labels);
+  for (const std::string& index : arguments.fetch) request.fetch.push_back({client::IndexPath{index}, {}});
+  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
+  if (!model.ok()) return model.status();
+  const absl::StatusOr<v1::MethodInfo> method = FindMethod(*model, arguments.method);
+  if (!method.ok()) return method.status();
+  absl::StatusOr<client::NamedArrays> inputs =
+      ReadInputs(session, arguments, SpecList::Inputs(*model, *method));
+  if (!inputs.ok()) return inputs.status();
+  request.inputs = *std::move(inputs);
+
+  const absl::StatusOr<client::StepResult> result = session.client().Step(request);
+  if (!result.ok()) return result.status();
+  if (session.json()) {
+    session.Write({{"version", result->version.value},
+                   {"outputs", ArraysToJson(result->outputs)},
+                   {"fetched", ArraysToJson(result->fetched)}});
+  } else {
+    WriteResult(*result, request.keep && !method->writes().empty(), session.out());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddStepCommand(CLI::App& app, Command& chosen) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("step", "Runs a method on a state, and tells its outputs and the new version");
+  AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
+      ->required();
+  command->add_option("--method,-m", arguments->method, "Default: step")->type_name("METHOD");
+  AddRepeated(*command, "--input,-i", arguments->inputs,
+              "May be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
+      ->type_name("NAME=VALUE");
+  command->add_option("--inputs", arguments->inputs_file, "Inputs as one JSON object; - is stdin")
+      ->type_name("FILE");
+  AddRepeated(*command, "--output,-o", arguments->outputs, "Return only these outputs; may be repeated")
+      ->type_name("NAME");
+  AddRepeated(*command, "--fetch,-f", arguments->fetch,
+              "Return this state array, as it is after the step; may be repeated")
+      ->type_name("INDEX");
+  command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
+  command
+      ->add_option("--expected-head", arguments->expected_head,
+                   "Step only if the branch's head is this version")
+      ->type_name("VERSION");
+  AddRepeated(*command, "--label,-l", arguments->labels, "Of the new snapshot; may be repeated")
+      ->type_name("KEY=VALUE");
+  command->footer(
+      "A step on a branch moves its head; a step on a version is a fork, and moves nothing.\n"
+      "The dtype of JSON is the model's. Where a float may be NaN or infinite, JSON says \"NaN\",\n"
+      "\"Infinity\" or \"-Infinity\", with or without quotes.\n"
+      "\n"
+      "Examples:\n"
+      "  stepwell step live --input x=5\n"
+      "  stepwell step 3 --input x=[0.5,1,2] --fetch hidden\n"
+      "  stepwell step live --method infer --input x=@batch.npy --output y\n"
+      "  echo '{\"x\": [0.5, 1, 2]}' | stepwell step live --inputs - --json");
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments](Session& session) { return Step(session, *arguments); }; });
+}
+
+}  // namespace stepwell::cli
