@@ -16,7 +16,7 @@
 namespace stepwell::cli {
 namespace {
 
-struct Arguments {
+struct GetArguments {
   std::string state;
   std::vector<std::string> indices;
   std::vector<int> positions;
@@ -25,7 +25,7 @@ struct Arguments {
   std::string npy_file;
 };
 
-absl::StatusOr<client::GetArraysRequest> ParseRequest(const Arguments& arguments) {
+absl::StatusOr<client::GetArraysRequest> ParseRequest(const GetArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   client::GetArraysRequest request{.state = *state};
@@ -75,7 +75,7 @@ absl::Status WriteNpyFile(Session& session, const client::GetArraysResult& resul
   return absl::OkStatus();
 }
 
-absl::Status Get(Session& session, const Arguments& arguments) {
+absl::Status Get(Session& session, const GetArguments& arguments) {
   const absl::StatusOr<client::GetArraysRequest> request = ParseRequest(arguments);
   if (!request.ok()) return request.status();
   absl::StatusOr<client::GetArraysResult> result;
@@ -99,7 +99,7 @@ absl::Status Get(Session& session, const Arguments& arguments) {
 }  // namespace
 
 void AddGetCommand(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<GetArguments>();
   CLI::App* command = app.add_subcommand("get", "Shows state arrays: all, or those that are named");
   AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
       ->required();

@@ -10,7 +10,7 @@
 namespace stepwell::cli {
 namespace {
 
-struct Arguments {
+struct MakeArguments {
   std::string model;
   std::string branch;
   std::vector<std::string> arrays;
@@ -19,7 +19,7 @@ struct Arguments {
   std::vector<std::string> labels;
 };
 
-absl::Status Make(Session& session, const Arguments& arguments) {
+absl::Status Make(Session& session, const MakeArguments& arguments) {
   client::MakeStateRequest request{
       .model = arguments.model, .revision = arguments.revision, .rng_seed = arguments.seed};
   if (!arguments.branch.empty()) request.branch = arguments.branch;
@@ -51,7 +51,7 @@ absl::Status Make(Session& session, const Arguments& arguments) {
 }  // namespace
 
 void AddMakeCommand(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<MakeArguments>();
   CLI::App* command = app.add_subcommand("make", "Makes a new state of a model, and tells its version");
   AddPositional(*command, "MODEL", arguments->model, "Whose state; `stepwell models` lists them")->required();
   command

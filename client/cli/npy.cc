@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "client/cli/error.h"
 #include "client/cli/npy_header.h"
 
@@ -122,7 +123,8 @@ std::string WriteNpy(const Array& array) {
   Array written = array;
   if (array.dtype() == DType::kBFloat16) {
     std::vector<float> floats;
-    for (const BFloat16 element : array.As<BFloat16>().value()) floats.push_back(ToFloat(element));
+    const absl::Span<const BFloat16> elements = array.As<BFloat16>().value();
+    for (const BFloat16 element : elements) floats.push_back(ToFloat(element));
     written = Array::From<float>(array.shape().dims(), floats).value();
   }
   const Kind& kind = *std::find_if(std::begin(kKinds), std::end(kKinds),

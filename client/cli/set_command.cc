@@ -10,14 +10,14 @@
 namespace stepwell::cli {
 namespace {
 
-struct Arguments {
+struct SetArguments {
   std::string state;
   std::vector<std::string> arrays;
   std::string expected_head;
   std::vector<std::string> labels;
 };
 
-absl::Status Set(Session& session, const Arguments& arguments) {
+absl::Status Set(Session& session, const SetArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   client::SetArraysRequest request{.state = *state};
@@ -50,7 +50,7 @@ absl::Status Set(Session& session, const Arguments& arguments) {
 }  // namespace
 
 void AddSetCommand(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<SetArguments>();
   CLI::App* command = app.add_subcommand("set", "Makes a new version with some state arrays replaced");
   AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
       ->required();

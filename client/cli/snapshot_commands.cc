@@ -8,7 +8,7 @@
 namespace stepwell::cli {
 namespace {
 
-struct Arguments {
+struct SnapshotArguments {
   std::string name;
   std::string state;
   std::vector<std::string> labels;
@@ -37,7 +37,7 @@ absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& bran
   return absl::OkStatus();
 }
 
-absl::Status CreateBranch(Session& session, const Arguments& arguments) {
+absl::Status CreateBranch(Session& session, const SnapshotArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   const absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
@@ -48,7 +48,7 @@ absl::Status CreateBranch(Session& session, const Arguments& arguments) {
 }  // namespace
 
 void AddSnapshotCommands(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<SnapshotArguments>();
   CLI::App* snapshot =
       app.add_subcommand("snapshot", "Tells what is known of a version: parent, model, labels, size");
   AddPositional(*snapshot, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")

@@ -12,7 +12,7 @@
 namespace stepwell::cli {
 namespace {
 
-struct Arguments {
+struct StepArguments {
   std::string state;
   std::string method = "step";
   std::vector<std::string> inputs;
@@ -24,7 +24,7 @@ struct Arguments {
   std::vector<std::string> labels;
 };
 
-absl::StatusOr<client::NamedArrays> ReadInputs(Session& session, const Arguments& arguments,
+absl::StatusOr<client::NamedArrays> ReadInputs(Session& session, const StepArguments& arguments,
                                                const SpecList& specs) {
   ArraySource source(session.in());
   absl::StatusOr<client::NamedArrays> inputs = specs.Read(arguments.inputs, source);
@@ -50,7 +50,7 @@ void WriteResult(const client::StepResult& result, bool minted, std::ostream& ou
   WriteArrays(result.fetched, out);
 }
 
-absl::Status Step(Session& session, const Arguments& arguments) {
+absl::Status Step(Session& session, const StepArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   client::StepRequest request{.state = *state,
@@ -90,7 +90,7 @@ absl::Status Step(Session& session, const Arguments& arguments) {
 }  // namespace
 
 void AddStepCommand(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<StepArguments>();
   CLI::App* command =
       app.add_subcommand("step", "Runs a method on a state, and tells its outputs and the new version");
   AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")

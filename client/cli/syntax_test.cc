@@ -18,7 +18,7 @@ using client::BranchName;
 using client::Version;
 using ::testing::HasSubstr;
 
-void ExpectBadInput(const absl::Status& status, const std::string& what) {
+void ExpectBadSyntax(const absl::Status& status, const std::string& what) {
   EXPECT_EQ(ExitCode(status), kExitBadInput) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr(what));
 }
@@ -40,13 +40,13 @@ TEST(ParseStateRefTest, DigitsAreAVersionAndAnythingElseABranch) {
 }
 
 TEST(ParseStateRefTest, WhatIsNeitherIsBadInput) {
-  ExpectBadInput(ParseStateRef("0").status(), "a branch of that name is written @0");
-  ExpectBadInput(ParseStateRef("9223372036854775808").status(),
+  ExpectBadSyntax(ParseStateRef("0").status(), "a branch of that name is written @0");
+  ExpectBadSyntax(ParseStateRef("9223372036854775808").status(),
                  "expected a number from 1 to 9223372036854775807");
-  ExpectBadInput(ParseStateRef("").status(), "names no state");
-  ExpectBadInput(ParseStateRef("@").status(), "names no state");
-  ExpectBadInput(ParseVersion("live").status(), "\"live\" is no version");
-  ExpectBadInput(ParseVersion("-1").status(), "is no version");
+  ExpectBadSyntax(ParseStateRef("").status(), "names no state");
+  ExpectBadSyntax(ParseStateRef("@").status(), "names no state");
+  ExpectBadSyntax(ParseVersion("live").status(), "\"live\" is no version");
+  ExpectBadSyntax(ParseVersion("-1").status(), "is no version");
 }
 
 std::string Slices(absl::string_view text) {
@@ -74,9 +74,9 @@ TEST(ParseSlicesTest, ReadsWhatPythonWritesBetweenBrackets) {
 TEST(ParseSlicesTest, AnythingElseIsBadInput) {
   for (const char* text :
        {"", ",", "1,", "a", "1:b", "1:2:3:4", "1.5", "1 2", "[0:4]", "...", "99999999999999999999"}) {
-    ExpectBadInput(ParseSlices(text).status(), "START:STOP:STEP");
+    ExpectBadSyntax(ParseSlices(text).status(), "START:STOP:STEP");
   }
-  ExpectBadInput(ParseSlices("::0").status(), "step 0");
+  ExpectBadSyntax(ParseSlices("::0").status(), "step 0");
 }
 
 TEST(ParseAssignmentTest, EqualsSignWithinBracketsBelongsToTheName) {
@@ -85,16 +85,16 @@ TEST(ParseAssignmentTest, EqualsSignWithinBracketsBelongsToTheName) {
             std::make_pair(std::string("a[0]['k=v'].b"), std::string("@f=g.npy")));
   EXPECT_EQ(ParseAssignment("x=").value().second, "");
   for (const char* text : {"", "x", "=1", "x[=1]"}) {
-    ExpectBadInput(ParseAssignment(text).status(), "expected NAME=VALUE");
+    ExpectBadSyntax(ParseAssignment(text).status(), "expected NAME=VALUE");
   }
 }
 
 TEST(ParseLabelsTest, TakesEachKeyOnce) {
   EXPECT_EQ(ParseLabels({"a=1", "b=x=y", "c="}).value(),
             (client::Labels{{"a", "1"}, {"b", "x=y"}, {"c", ""}}));
-  ExpectBadInput(ParseLabels({"a"}).status(), "expected KEY=VALUE");
-  ExpectBadInput(ParseLabels({"=a"}).status(), "expected KEY=VALUE");
-  ExpectBadInput(ParseLabels({"a=1", "a=2"}).status(), "given twice");
+  ExpectBadSyntax(ParseLabels({"a"}).status(), "expected KEY=VALUE");
+  ExpectBadSyntax(ParseLabels({"=a"}).status(), "expected KEY=VALUE");
+  ExpectBadSyntax(ParseLabels({"a=1", "a=2"}).status(), "given twice");
 }
 
 TEST(ParseTimeoutTest, TakesSecondsOrUnits) {
@@ -103,7 +103,7 @@ TEST(ParseTimeoutTest, TakesSecondsOrUnits) {
   EXPECT_EQ(ParseTimeout("500ms").value(), absl::Milliseconds(500));
   EXPECT_EQ(ParseTimeout("1h30m").value(), absl::Minutes(90));
   for (const char* text : {"", "0", "-1", "nan", "inf", "soon", "10 s"}) {
-    ExpectBadInput(ParseTimeout(text).status(), "expected seconds");
+    ExpectBadSyntax(ParseTimeout(text).status(), "expected seconds");
   }
 }
 

@@ -79,7 +79,7 @@ def npy_cases():
         array = np.asarray(array, "float32")
         for version in [(1, 0), (2, 0), (3, 0)]:
             yield saved(array, array, version)
-        yield saved(np.asfortranarray(array), array, (1, 0))
+        yield saved(np.asarray(array, order="F"), array, (1, 0))
     array = np.arange(24, dtype="int64").reshape(2, 3, 4)
     yield saved(np.asfortranarray(array).astype(">i8"), array, (1, 0))
 
