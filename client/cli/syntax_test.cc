@@ -42,7 +42,7 @@ TEST(ParseStateRefTest, DigitsAreAVersionAndAnythingElseABranch) {
 TEST(ParseStateRefTest, WhatIsNeitherIsBadInput) {
   ExpectBadSyntax(ParseStateRef("0").status(), "a branch of that name is written @0");
   ExpectBadSyntax(ParseStateRef("9223372036854775808").status(),
-                 "expected a number from 1 to 9223372036854775807");
+                  "expected a number from 1 to 9223372036854775807");
   ExpectBadSyntax(ParseStateRef("").status(), "names no state");
   ExpectBadSyntax(ParseStateRef("@").status(), "names no state");
   ExpectBadSyntax(ParseVersion("live").status(), "\"live\" is no version");
