@@ -28,7 +28,7 @@ constexpr char kFooter[] =
     "Exit codes:\n"
     "  0  done\n"
     "  1  the server said no; stderr has its code, reason and message\n"
-    "  2  the command line, a value or a file is wrong; nothing was changed\n"
+    "  2  the command line, a value or a file is wrong; nothing was changed, unless it is stdout that fails\n"
     "  3  no answer: the server cannot be reached, is stopping, or --timeout was over\n"
     "With --json, stdout is one JSON value, and an error is {\"error\": {\"code\", \"reason\", \"message\",\n"
     "\"metadata\"}} on stderr. Floats that are no numbers are \"NaN\", \"Infinity\" and \"-Infinity\".";
