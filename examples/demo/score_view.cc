@@ -68,7 +68,7 @@ class ScoreLines final : public ScoreView {
   explicit ScoreLines(std::ostream& out) : out_(out) {}
 
   void Show(const ScoreRow& row) override {
-    if (held_.has_value() && Second(row) == Second(*held_)) {
+    if (held_.has_value() && Second(row) == Second(*held_) && row.phase == held_->phase) {
       if (row.scored.score > held_->scored.score) held_ = row;
       return;
     }
@@ -106,7 +106,7 @@ class ScoreLines final : public ScoreView {
   }
 
   std::ostream& out_;
-  std::optional<ScoreRow> held_;  // The highest of the second that runs.
+  std::optional<ScoreRow> held_;  // The highest of the second and phase that run.
   bool began_ = false;
 };
 
