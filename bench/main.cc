@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "bench/interleave.h"
 #include "bench/measures.h"
 #include "bench/report.h"
@@ -40,6 +41,7 @@ int Fail(const std::string& why) {
 }
 
 int Main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As stepwelld does.
   CLI::App app(
       "Measures Stepwell, each measure in turns with its ceiling: the same work without Stepwell.\n"
       "docs/benchmarks.md says what is compared and how to read the table.",

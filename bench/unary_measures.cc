@@ -53,11 +53,11 @@ class UnaryMeasure final : public Measure {
 
   UnaryMeasure(std::unique_ptr<ChildProcess> stepwelld, std::unique_ptr<ChildProcess> echo,
                const std::shared_ptr<grpc::Channel>& channel, std::vector<v1::StepRequest> requests)
-      : stepwelld_(std::move(stepwelld)),
+      : outstanding_(static_cast<int>(requests.size())),
+        stepwelld_(std::move(stepwelld)),
         echo_(std::move(echo)),
         ours_(channel, "/stepwell.v1.StateService/Step", requests),
-        ceiling_(Connect(echo_->address()), "/stepwell.bench.Echo/Unary", std::move(requests)),
-        outstanding_(static_cast<int>(requests.size())) {}
+        ceiling_(Connect(echo_->address()), "/stepwell.bench.Echo/Unary", std::move(requests)) {}
 
   absl::StatusOr<double> Ours() override { return Sample(ours_); }
   absl::StatusOr<double> Ceiling() override { return Sample(ceiling_); }
@@ -68,11 +68,11 @@ class UnaryMeasure final : public Measure {
     return outstanding_ == 1 ? load.MedianLatencyMicros(kSampleTime) : load.CallsPerSecond(kSampleTime);
   }
 
+  const int outstanding_;
   const std::unique_ptr<ChildProcess> stepwelld_;
   const std::unique_ptr<ChildProcess> echo_;
   StepLoad ours_;
   StepLoad ceiling_;
-  const int outstanding_;
 };
 
 }  // namespace

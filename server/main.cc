@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/synchronization/mutex.h"
 #include "server/config/config.h"
 #include "server/health/health_probe.h"
 #include "server/server.h"
@@ -31,6 +32,9 @@ int PrintHealth(const std::string& address) {
 }
 
 int Main(int argc, char** argv) {
+  // Debian builds Abseil with assertions: every lock would first take one lock of the whole process to look
+  // for cycles.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Signals are waited for below, by this thread alone; threads started later inherit the mask.
   sigset_t stop_signals;
   sigemptyset(&stop_signals);

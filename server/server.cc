@@ -34,7 +34,8 @@ Server::Server(const Config& config)
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
       states_(&engine_, config.max_message_bytes, rpcs_),
       model_service_(&models_, rpcs_),
-      branches_(&engine_, rpcs_) {}
+      branches_(&engine_, rpcs_),
+      health_(rpcs_) {}
 
 absl::Status Server::Start() {
   spdlog::info("stepwelld {} loads the models of {}", STEPWELL_VERSION, config_.repository.root.string());
@@ -43,7 +44,7 @@ absl::Status Server::Start() {
   LogModels(models_);
   const absl::Status started = rpcs_.Start();
   if (!started.ok()) return started;
-  rpcs_.SetServing(true);
+  health_.StartServing();
   spdlog::info("serving on {}; states in memory, lost when the server stops",
                absl::StrJoin(addresses(), ", "));
   spdlog::info(
@@ -59,7 +60,7 @@ absl::Status Server::Start() {
 bool Server::Stop() {
   spdlog::info("stopping: new calls are refused, running ones have {}",
                absl::FormatDuration(config_.grace_period));
-  rpcs_.SetServing(false);
+  health_.StopServing();
   const bool finished = rpcs_.Stop(absl::Now() + config_.grace_period);
   if (finished) {
     spdlog::info("stopped");

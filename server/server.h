@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "server/config/config.h"
+#include "server/health/health_service.h"
 #include "server/rpc/rpc_server.h"
 #include "server/services/branch_service.h"
 #include "server/services/model_service.h"
@@ -43,6 +44,7 @@ class Server {
   StateService states_;
   ModelService model_service_;
   BranchService branches_;
+  HealthService health_;
 };
 
 }  // namespace stepwell::server

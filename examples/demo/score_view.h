@@ -33,7 +33,8 @@ class ScoreView {
 // escape codes to move up and to clear. `title` stands above it.
 std::unique_ptr<ScoreView> MakeScoreTable(std::ostream& out, std::string title);
 
-// A line for each second, and for each phase in it, of the row with its highest score: for files, pipes and logs.
+// A line for each second, and for each phase in it, of the row with its highest score: for files, pipes and
+// logs.
 std::unique_ptr<ScoreView> MakeScoreLines(std::ostream& out);
 
 // Lines and columns that a terminal must have for MakeScoreTable.

@@ -50,7 +50,10 @@ void Call::OnReceived(bool ok) {
 }
 
 void Call::OnDone(bool /*ok*/) {
-  if (context_.IsCancelled()) cancelled_.store(true, std::memory_order_relaxed);
+  if (context_.IsCancelled()) {
+    cancelled_.store(true, std::memory_order_relaxed);
+    OnCancelled();
+  }
   Release();
 }
 
@@ -87,10 +90,25 @@ void ServerStreamCall::Answer(absl::StatusOr<Source> source) {
 }
 
 void ServerStreamCall::SendNext() {
-  const absl::StatusOr<grpc::ByteBuffer> message = source_();
+  absl::StatusOr<std::optional<grpc::ByteBuffer>> message = source_();
+  while (message.ok() && !message->has_value()) {
+    if (is_cancelled()) {
+      message = absl::CancelledError("the client has gone");
+      break;
+    }
+    Pace pace = Pace::kSending;
+    if (pace_.compare_exchange_strong(pace, Pace::kPaused)) return;
+    // Resume was called since the source was asked, or while it was.
+    pace_.store(Pace::kSending);
+    message = source_();
+  }
   if (!message.ok()) return responder_.Finish(ToGrpcStatus(message.status()), &answered_);
-  if (!message->Valid()) return responder_.Finish(grpc::Status::OK, &answered_);
-  responder_.Write(*message, &written_);
+  if (!(*message)->Valid()) return responder_.Finish(grpc::Status::OK, &answered_);
+  responder_.Write(**message, &written_);
+}
+
+void ServerStreamCall::Resume() {
+  if (pace_.exchange(Pace::kResumed) == Pace::kPaused) SendNext();
 }
 
 void ServerStreamCall::OnWritten(bool ok) {

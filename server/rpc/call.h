@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -46,6 +47,10 @@ class Call : public std::enable_shared_from_this<Call> {
 
   // Whether the call that has come is to be handled: not when the server drains.
   bool is_started() const { return started_; }
+
+  // The client has gone: what waits for it should end.
+  virtual void OnCancelled() {}
+  bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   // To call when the status has left.
   void OnFinished(bool ok);
@@ -111,9 +116,10 @@ class ServerStreamCall final : public Call {
   using Handler = absl::AnyInvocable<void(std::shared_ptr<ServerStreamCall>) const>;
   using Responder = grpc::ServerAsyncWriter<grpc::ByteBuffer>;
 
-  // Makes the next message, on the completion-queue thread: an empty one (not Valid()) ends the stream, an
-  // error fails it.
-  using Source = absl::AnyInvocable<absl::StatusOr<grpc::ByteBuffer>()>;
+  // Makes the next message: nothing when there is none yet, after which Resume asks again; one that is not
+  // Valid() ends the stream, an error fails it. Called on the completion-queue thread or by Resume, one call
+  // at a time.
+  using Source = absl::AnyInvocable<absl::StatusOr<std::optional<grpc::ByteBuffer>>()>;
 
   struct Method {
     absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*,
@@ -128,12 +134,16 @@ class ServerStreamCall final : public Call {
   // Sends what `source` makes, or fails the call; once.
   void Answer(absl::StatusOr<Source> source);
 
+  // The source may have a message now. Thread-safe.
+  void Resume();
+
  private:
   void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
                Tag* received) override {
     method_->request(context, request, &responder_, queue, received);
   }
   void Handle() override;
+  void OnCancelled() override { Resume(); }
   void SendNext();
   void OnWritten(bool ok);
   void OnAnswered(bool ok) { OnFinished(ok); }
@@ -141,6 +151,8 @@ class ServerStreamCall final : public Call {
   const Method* const method_;
   Responder responder_;
   Source source_;
+  enum class Pace { kSending, kPaused, kResumed };
+  std::atomic<Pace> pace_ = Pace::kSending;
   MemberTag<ServerStreamCall, &ServerStreamCall::OnWritten> written_{this};
   MemberTag<ServerStreamCall, &ServerStreamCall::OnAnswered> answered_{this};
 };

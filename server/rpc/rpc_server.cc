@@ -80,7 +80,7 @@ absl::Status RpcServer::Start() {
   for (const std::string& address : options_.listen) {
     if (IsTakenSocket(address) || HasWrongPort(address)) return CannotListen(address);
   }
-  grpc::EnableDefaultHealthCheckService(true);
+  grpc::EnableDefaultHealthCheckService(false);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   std::vector<int> ports(options_.listen.size(), 0);
@@ -123,8 +123,6 @@ void RpcServer::Serve() {
   bool ok;
   while (queue_->Next(&tag, &ok)) static_cast<Tag*>(tag)->Proceed(ok);
 }
-
-void RpcServer::SetServing(bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); }
 
 void RpcServer::SlotMade() {
   absl::MutexLock lock(&mutex_);

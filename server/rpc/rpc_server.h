@@ -40,9 +40,6 @@ class RpcServer {
   // Where it listens, with real ports. Constant after Start.
   const std::vector<std::string>& addresses() const { return addresses_; }
 
-  // Tells health checkers whether to send traffic here.
-  void SetServing(bool serving);
-
   // Refuses new calls (UNAVAILABLE, reason DRAINING), lets running ones finish until `deadline`, then cancels
   // them. False when one of them still runs a little after that: then this object must not be destroyed, and
   // the process should end. A call that comes in the moment when nothing runs any more and the connections

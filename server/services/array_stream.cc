@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -70,8 +71,9 @@ absl::StatusOr<ServerStreamCall::Source> StreamArrays(GetArraysResult read, int6
     return absl::OutOfRangeError(absl::StrCat("byte_offset is ", byte_offset, "; expected 0 to ", bytes,
                                               ", the bytes of these arrays"));
   }
-  return ServerStreamCall::Source([stream = std::make_unique<ArrayStream>(std::move(read), byte_offset)]()
-                                      -> absl::StatusOr<grpc::ByteBuffer> { return stream->Next(); });
+  return ServerStreamCall::Source(
+      [stream = std::make_unique<ArrayStream>(std::move(read), byte_offset)]()
+          -> absl::StatusOr<std::optional<grpc::ByteBuffer>> { return stream->Next(); });
 }
 
 }  // namespace stepwell::server

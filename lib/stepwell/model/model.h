@@ -46,7 +46,7 @@ class Method {
   virtual absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs,
                                            absl::Span<const Array> state) const = 0;
 
-  // A running mean of what Run took, measured on this machine; zero before the first run.
+  // The running median of what Run took, measured on this machine; zero before the first run.
   virtual absl::Duration typical_run_time() const = 0;
 
  protected:

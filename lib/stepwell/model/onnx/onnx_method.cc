@@ -138,7 +138,8 @@ absl::Status OnnxMethod::BindInputs(OrtIoBinding* binding, absl::Span<const Arra
 
 absl::Status OnnxMethod::RunBound(Context& context) const {
   // The clock costs as much as a small part of a small model: a few runs tell enough.
-  const bool measured = context.run_count < 8 || context.run_count % 64 == 0;
+  const bool is_early = context.run_count < 8;
+  const bool measured = is_early || context.run_count % 64 == 0;
   ++context.run_count;
   if (!measured)
     return FromOrt(ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get()));
@@ -147,8 +148,14 @@ absl::Status OnnxMethod::RunBound(Context& context) const {
   OrtStatus* status = ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get());
   const int64_t taken = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
   // Two runs that end at once may lose one measurement, which does not matter.
-  const int64_t mean = mean_run_nanoseconds_.load(std::memory_order_relaxed);
-  mean_run_nanoseconds_.store(mean == 0 ? taken : mean + (taken - mean) / 8, std::memory_order_relaxed);
+  const int64_t typical = typical_run_nanoseconds_.load(std::memory_order_relaxed);
+  int64_t next = taken;
+  if (typical != 0 && is_early) {
+    next = std::min(typical, taken);
+  } else if (typical != 0) {
+    next = taken > typical ? typical + typical / 16 : typical - typical / 16;
+  }
+  typical_run_nanoseconds_.store(next, std::memory_order_relaxed);
   return FromOrt(status);
 }
 
@@ -249,7 +256,7 @@ absl::Status OnnxMethod::Failed(const absl::Status& status) const {
 }
 
 absl::Duration OnnxMethod::typical_run_time() const {
-  return absl::Nanoseconds(mean_run_nanoseconds_.load(std::memory_order_relaxed));
+  return absl::Nanoseconds(typical_run_nanoseconds_.load(std::memory_order_relaxed));
 }
 
 }  // namespace stepwell::onnx

@@ -86,7 +86,9 @@ class OnnxMethod final : public Method {
   std::vector<Write> state_writes_;
   bool has_dynamic_outputs_ = false;
 
-  mutable std::atomic<int64_t> mean_run_nanoseconds_ = 0;  // 0: no run was measured yet.
+  // The shortest of the first few runs, then the median, to which each measured run adds or takes a
+  // sixteenth: a run that the machine has interrupted says nothing of the method. 0: no run was measured yet.
+  mutable std::atomic<int64_t> typical_run_nanoseconds_ = 0;
 
   mutable absl::Mutex mutex_;
   // As many as ran at once; the last one given back is taken first, as its memory is warm.
