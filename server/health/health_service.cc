@@ -36,10 +36,11 @@ HealthService::State HealthService::state() const {
 
 void HealthService::Check(std::shared_ptr<UnaryCall> call, const HealthCheckRequest& message) {
   if (!message.service().empty()) {
-    return call->Answer(absl::NotFoundError(
-        absl::StrCat("service \"", message.service(), "\" has no health of its own; expected \"\", the server")));
+    return call->Answer(absl::NotFoundError(absl::StrCat(
+        "service \"", message.service(), "\" has no health of its own; expected \"\", the server")));
   }
-  call->Answer(Reply(state() == State::kServing ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING));
+  call->Answer(
+      Reply(state() == State::kServing ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING));
 }
 
 void HealthService::Watch(std::shared_ptr<ServerStreamCall> call, const HealthCheckRequest& message) {

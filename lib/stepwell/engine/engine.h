@@ -25,8 +25,8 @@ struct EngineOptions {
   int worker_threads = 2;               // That run models; at least 1.
   size_t max_queued_calls = 4096;       // Waiting for a worker; 0: none may wait.
   size_t max_queued_per_branch = 1024;  // Waiting for their turn on one branch.
-  absl::Duration inline_limit =
-      absl::Microseconds(50);  // A method that takes less runs on the calling thread: waking another costs as much.
+  absl::Duration inline_limit = absl::Microseconds(
+      50);  // A method that takes less runs on the calling thread: waking another costs as much.
   size_t max_cached_snapshots = 4096;                  // Kept whole in memory in front of the store.
   int64_t version_block = 1024;                        // Version numbers reserved from the store at a time.
   Durability default_durability = Durability::kAsync;  // Where a request names none.

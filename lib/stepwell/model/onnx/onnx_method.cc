@@ -65,14 +65,15 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound
     graph_inputs_.push_back({input.name, bound.feeds[i], ToElementType(input.dtype)});
   }
   for (const TensorSpec& output : graph_->info().outputs) {
-    // ONNX Runtime hands a graph input that is an output itself through, and never writes what is bound to
-    // it.
+    // ONNX Runtime hands a graph input that is an output itself through, and never writes what it is given
+    // for it.
     const auto& inputs = graph_->info().inputs;
     const bool is_input = std::ranges::find(inputs, output.name, &TensorSpec::name) != inputs.end();
     graph_outputs_.push_back({output.name, output.dtype, ToElementType(output.dtype),
                               is_input ? std::nullopt : FixedShape(output)});
-    has_dynamic_outputs_ |= !graph_outputs_.back().shape.has_value();
   }
+  for (const Input& input : graph_inputs_) input_names_.push_back(input.name.c_str());
+  for (const Output& output : graph_outputs_) output_names_.push_back(output.name.c_str());
   for (size_t i = 0; i < bound.write_slots.size(); ++i) {
     const int slot = bound.write_slots[i];
     const bool known = graph_outputs_[static_cast<size_t>(slot)].shape.has_value();
@@ -82,20 +83,24 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound
 
 absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
                                              absl::Span<const Array> state) const try {
-  absl::StatusOr<std::unique_ptr<Context>> taken = TakeContext();
-  if (!taken.ok()) return Failed(taken.status());
-  Context& context = **taken;
-  OrtIoBinding* const binding = context.binding.get();
-  if (absl::Status status = BindInputs(binding, inputs, state); !status.ok()) return Failed(status);
-
-  // Every output is bound anew for every run: what a binding was given before would be handed out, and
-  // written, again.
+  OrtValues fed;
+  for (const Input& input : graph_inputs_) {
+    const Array& array = FedTo(input, inputs, state);
+    // ONNX Runtime takes inputs through pointers to non-const, and does not write to them.
+    void* data = const_cast<std::byte*>(array.bytes().data());
+    absl::StatusOr<OrtValuePtr> value =
+        MakeValue(ort_, cpu_memory_.get(), array.byte_count() == 0 ? no_bytes : data, array.bytes().size(),
+                  array.shape(), input.element);
+    if (!value.ok()) return Failed(value.status());
+    fed.push_back(*std::move(value));
+  }
+  // Every run writes to memory of its own, which becomes the arrays; null where ONNX Runtime is to allocate
+  // it.
+  OrtValues written;
   ArrayVector made;
   for (const Output& output : graph_outputs_) {
     if (!output.shape.has_value()) {
-      if (OrtStatus* status = ort_.BindOutputToDevice(binding, output.name.c_str(), cpu_memory_.get())) {
-        return Failed(FromOrt(status));
-      }
+      written.emplace_back();
       made.emplace_back();
       continue;
     }
@@ -104,77 +109,55 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
     absl::StatusOr<OrtValuePtr> value =
         MakeValue(ort_, cpu_memory_.get(), buffer.data(), buffer.size(), *output.shape, output.element);
     if (!value.ok()) return Failed(value.status());
-    if (OrtStatus* status = ort_.BindOutput(binding, output.name.c_str(), value->get())) {
-      return Failed(FromOrt(status));
-    }
+    written.push_back(*std::move(value));
     // Filled by the run below, before anyone else sees it.
     made.push_back(Array::Unchecked(output.dtype, *output.shape, std::move(buffer).Freeze()));
   }
-  if (absl::Status status = RunBound(context); !status.ok()) return Failed(status);
-  if (has_dynamic_outputs_) {
-    absl::Status status = AdoptDynamicOutputs(binding, inputs, state, made);
-    if (!status.ok()) return Failed(status);
+  if (absl::Status status = RunGraph(fed, written); !status.ok()) return Failed(status);
+  for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
+    if (graph_outputs_[slot].shape.has_value()) continue;
+    absl::StatusOr<Array> array = Adopt(std::move(written[slot]), graph_outputs_[slot], inputs, state);
+    if (!array.ok()) return Failed(array.status());
+    made[slot] = *std::move(array);
   }
-  GiveBack(*std::move(taken));
   return Distribute(std::move(made));
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("method \"", name(), "\": no memory for its outputs"));
 }
 
-absl::Status OnnxMethod::BindInputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
-                                    absl::Span<const Array> state) const {
-  for (const Input& input : graph_inputs_) {
-    const Array& array = (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
-    // ONNX Runtime takes inputs through pointers to non-const, and does not write to them.
-    void* data = const_cast<std::byte*>(array.bytes().data());
-    absl::StatusOr<OrtValuePtr> value =
-        MakeValue(ort_, cpu_memory_.get(), array.byte_count() == 0 ? no_bytes : data, array.bytes().size(),
-                  array.shape(), input.element);
-    if (!value.ok()) return value.status();
-    STEPWELL_RETURN_IF_ORT_FAILS(ort_.BindInput(binding, input.name.c_str(), value->get()));
-  }
-  return absl::OkStatus();
-}
+absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written) const {
+  absl::InlinedVector<const OrtValue*, 4> feeds;
+  for (const OrtValuePtr& value : fed) feeds.push_back(value.get());
+  absl::InlinedVector<OrtValue*, 4> fetches;
+  for (const OrtValuePtr& value : written) fetches.push_back(value.get());
+  const auto run = [&] {
+    return ort_.Run(graph_->session(), run_options_.get(), input_names_.data(), feeds.data(), feeds.size(),
+                    output_names_.data(), fetches.size(), fetches.data());
+  };
 
-absl::Status OnnxMethod::RunBound(Context& context) const {
   // The clock costs as much as a small part of a small model: a few runs tell enough.
-  const bool is_early = context.run_count < 8;
-  const bool measured = is_early || context.run_count % 64 == 0;
-  ++context.run_count;
-  if (!measured)
-    return FromOrt(ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get()));
-
-  const auto start = std::chrono::steady_clock::now();
-  OrtStatus* status = ort_.RunWithBinding(graph_->session(), run_options_.get(), context.binding.get());
-  const int64_t taken = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-  // Two runs that end at once may lose one measurement, which does not matter.
-  const int64_t typical = typical_run_nanoseconds_.load(std::memory_order_relaxed);
-  int64_t next = taken;
-  if (typical != 0 && is_early) {
-    next = std::min(typical, taken);
-  } else if (typical != 0) {
-    next = taken > typical ? typical + typical / 16 : typical - typical / 16;
+  const uint32_t count = run_count_.fetch_add(1, std::memory_order_relaxed);
+  OrtStatus* status = nullptr;
+  const bool is_early = count < 8;
+  if (!is_early && count % 64 != 0) {
+    status = run();
+  } else {
+    const auto start = std::chrono::steady_clock::now();
+    status = run();
+    const int64_t taken = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    // Two runs that end at once may lose one measurement, which does not matter.
+    const int64_t typical = typical_run_nanoseconds_.load(std::memory_order_relaxed);
+    int64_t next = taken;
+    if (typical != 0 && is_early) {
+      next = std::min(typical, taken);
+    } else if (typical != 0) {
+      next = taken > typical ? typical + typical / 16 : typical - typical / 16;
+    }
+    typical_run_nanoseconds_.store(next, std::memory_order_relaxed);
   }
-  typical_run_nanoseconds_.store(next, std::memory_order_relaxed);
-  return FromOrt(status);
-}
-
-absl::Status OnnxMethod::AdoptDynamicOutputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
-                                             absl::Span<const Array> state, ArrayVector& made) const {
-  OrtAllocator* allocator = nullptr;
-  STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetAllocatorWithDefaultOptions(&allocator));
-  OrtValue** raw_values = nullptr;
-  size_t count = 0;
-  STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetBoundOutputValues(binding, allocator, &raw_values, &count));
-  absl::InlinedVector<OrtValuePtr, 4> values(raw_values, raw_values + count);
-  STEPWELL_RETURN_IF_ORT_FAILS(ort_.AllocatorFree(allocator, raw_values));
-  // The binding would keep the values alive until its next run.
-  ort_.ClearBoundOutputs(binding);
-  for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
-    if (graph_outputs_[slot].shape.has_value()) continue;
-    absl::StatusOr<Array> array = Adopt(std::move(values[slot]), graph_outputs_[slot], inputs, state);
-    if (!array.ok()) return array.status();
-    made[slot] = *std::move(array);
+  if (status != nullptr) return FromOrt(status);
+  for (size_t i = 0; i < written.size(); ++i) {
+    if (written[i] == nullptr) written[i].reset(fetches[i]);
   }
   return absl::OkStatus();
 }
@@ -204,7 +187,7 @@ absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output,
 bool OnnxMethod::IsFed(const void* data, absl::Span<const Array> inputs,
                        absl::Span<const Array> state) const {
   for (const Input& input : graph_inputs_) {
-    const Array& array = (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
+    const Array& array = FedTo(input, inputs, state);
     const auto begin = reinterpret_cast<uintptr_t>(array.bytes().data());
     const auto at = reinterpret_cast<uintptr_t>(data);
     if (at >= begin && at < begin + array.bytes().size()) return true;
@@ -228,27 +211,6 @@ absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector made) const {
   }
   for (const int slot : output_slots_) result.outputs.push_back(std::move(made[static_cast<size_t>(slot)]));
   return result;
-}
-
-absl::StatusOr<std::unique_ptr<OnnxMethod::Context>> OnnxMethod::TakeContext() const {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (!idle_contexts_.empty()) {
-      std::unique_ptr<Context> context = std::move(idle_contexts_.back());
-      idle_contexts_.pop_back();
-      return context;
-    }
-  }
-  OrtIoBinding* binding = nullptr;
-  STEPWELL_RETURN_IF_ORT_FAILS(ort_.CreateIoBinding(graph_->session(), &binding));
-  auto context = std::make_unique<Context>();
-  context->binding.reset(binding);
-  return context;
-}
-
-void OnnxMethod::GiveBack(std::unique_ptr<Context> context) const {
-  const absl::MutexLock lock(&mutex_);
-  idle_contexts_.push_back(std::move(context));
 }
 
 absl::Status OnnxMethod::Failed(const absl::Status& status) const {

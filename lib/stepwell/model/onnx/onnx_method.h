@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/container/inlined_vector.h"
 #include "stepwell/model/binding.h"
 #include "stepwell/model/model.h"
 #include "stepwell/model/onnx/onnx_graph.h"
@@ -52,23 +51,18 @@ class OnnxMethod final : public Method {
     std::optional<TensorSpec> check;
   };
 
-  // What one run at a time uses.
-  struct Context {
-    OrtIoBindingPtr binding;
-    uint32_t run_count = 0;
-  };
+  using OrtValues = absl::InlinedVector<OrtValuePtr, 4>;
 
   OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound, const StateSpec& spec,
              OrtMemoryInfoPtr cpu_memory, OrtRunOptionsPtr run_options);
 
-  absl::StatusOr<std::unique_ptr<Context>> TakeContext() const ABSL_LOCKS_EXCLUDED(mutex_);
-  void GiveBack(std::unique_ptr<Context> context) const ABSL_LOCKS_EXCLUDED(mutex_);
-
-  absl::Status BindInputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
-                          absl::Span<const Array> state) const;
-  absl::Status RunBound(Context& context) const;
-  absl::Status AdoptDynamicOutputs(OrtIoBinding* binding, absl::Span<const Array> inputs,
-                                   absl::Span<const Array> state, ArrayVector& made) const;
+  // The array that `input` is fed with.
+  static const Array& FedTo(const Input& input, absl::Span<const Array> inputs,
+                            absl::Span<const Array> state) {
+    return (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
+  }
+  // Runs the graph into `written`; what is null there is ONNX Runtime's to allocate.
+  absl::Status RunGraph(const OrtValues& fed, OrtValues& written) const;
   absl::StatusOr<Array> Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
                               absl::Span<const Array> state) const;
   bool IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
@@ -82,17 +76,15 @@ class OnnxMethod final : public Method {
   const OrtRunOptionsPtr run_options_;
   std::vector<Input> graph_inputs_;
   std::vector<Output> graph_outputs_;
+  std::vector<const char*> input_names_;   // Of graph_inputs_.
+  std::vector<const char*> output_names_;  // Of graph_outputs_.
   std::vector<int> output_slots_;
   std::vector<Write> state_writes_;
-  bool has_dynamic_outputs_ = false;
 
+  mutable std::atomic<uint32_t> run_count_ = 0;
   // The shortest of the first few runs, then the median, to which each measured run adds or takes a
   // sixteenth: a run that the machine has interrupted says nothing of the method. 0: no run was measured yet.
   mutable std::atomic<int64_t> typical_run_nanoseconds_ = 0;
-
-  mutable absl::Mutex mutex_;
-  // As many as ran at once; the last one given back is taken first, as its memory is warm.
-  mutable std::vector<std::unique_ptr<Context>> idle_contexts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stepwell::onnx

@@ -33,7 +33,6 @@ using OrtSessionPtr = OrtPtr<OrtSession, &OrtApi::ReleaseSession>;
 using OrtSessionOptionsPtr = OrtPtr<OrtSessionOptions, &OrtApi::ReleaseSessionOptions>;
 using OrtRunOptionsPtr = OrtPtr<OrtRunOptions, &OrtApi::ReleaseRunOptions>;
 using OrtMemoryInfoPtr = OrtPtr<OrtMemoryInfo, &OrtApi::ReleaseMemoryInfo>;
-using OrtIoBindingPtr = OrtPtr<OrtIoBinding, &OrtApi::ReleaseIoBinding>;
 using OrtValuePtr = OrtPtr<OrtValue, &OrtApi::ReleaseValue>;
 using OrtTypeInfoPtr = OrtPtr<OrtTypeInfo, &OrtApi::ReleaseTypeInfo>;
 using OrtShapeInfoPtr = OrtPtr<OrtTensorTypeAndShapeInfo, &OrtApi::ReleaseTensorTypeAndShapeInfo>;
