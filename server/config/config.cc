@@ -147,7 +147,7 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "Calls that may wait for their turn on one branch. Default 1024");
   integer(
       "--max-cached-snapshots", [&flags](int64_t value) { flags.set_max_cached_snapshots(value); },
-      "Snapshots kept whole in front of the store. Default 65536");
+      "Snapshots kept whole in front of the store. Default 4096");
   app.add_option_function<double>(
          "--grace-period-seconds", [&flags](double seconds) { flags.set_grace_period_seconds(seconds); },
          "What running calls get to finish when the server is told to stop. Default 10")

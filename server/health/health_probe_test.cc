@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
+#include "server/health/health_service.h"
 #include "server/rpc/rpc_server.h"
 
 namespace stepwell::server {
@@ -47,6 +48,7 @@ class HealthProbeTest : public ::testing::Test {
  protected:
   void Start(const std::string& listen) {
     server_ = std::make_unique<RpcServer>(RpcServerOptions{.listen = {listen}});
+    health_ = std::make_unique<HealthService>(*server_);
     ASSERT_TRUE(server_->Start().ok());
   }
   void TearDown() override {
@@ -56,25 +58,26 @@ class HealthProbeTest : public ::testing::Test {
   }
 
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<HealthService> health_;
 };
 
 TEST_F(HealthProbeTest, ServingServerIsOk) {
   Start("127.0.0.1:0");
-  server_->SetServing(true);
+  health_->StartServing();
   EXPECT_EQ(ProbeHealth(server_->addresses()[0], kProbeTimeout), absl::OkStatus());
 }
 
 TEST_F(HealthProbeTest, UnixSocketIsAsked) {
   const std::string path = absl::StrCat("unix:", ::testing::TempDir(), "/health_probe_", getpid(), ".sock");
   Start(path);
-  server_->SetServing(true);
+  health_->StartServing();
   EXPECT_EQ(ProbeHealth(path, kProbeTimeout), absl::OkStatus());
 }
 
 TEST_F(HealthProbeTest, ServerThatDoesNotServeIsFailedPrecondition) {
   Start("127.0.0.1:0");
-  server_->SetServing(true);
-  server_->SetServing(false);
+  health_->StartServing();
+  health_->StopServing();
   const absl::Status status = ProbeHealth(server_->addresses()[0], kProbeTimeout);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), absl::StrCat(server_->addresses()[0], " says NOT_SERVING"));

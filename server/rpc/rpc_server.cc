@@ -15,7 +15,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/health_check_service_interface.h"  // EnableDefaultHealthCheckService.
 
 namespace stepwell::server {
 namespace {
