@@ -13,7 +13,8 @@ class HealthServiceTest : public ::testing::Test {
  protected:
   HealthServiceTest() {
     EXPECT_TRUE(rpcs_.Start().ok());
-    stub_ = proto::Health::NewStub(grpc::CreateChannel(rpcs_.addresses()[0], grpc::InsecureChannelCredentials()));
+    stub_ =
+        proto::Health::NewStub(grpc::CreateChannel(rpcs_.addresses()[0], grpc::InsecureChannelCredentials()));
   }
   ~HealthServiceTest() override { EXPECT_TRUE(rpcs_.Stop(absl::Now() + absl::Minutes(2))); }
 
