@@ -20,7 +20,7 @@ function(stepwell_private_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # gcc 12 sees uninitialised values in inlined containers and optionals where there are none.
-    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized $<$<CONFIG:Release>:-Wno-uninitialized>)
   endif()
   if(STEPWELL_THREAD_SAFETY)
     target_compile_options(${target} PRIVATE -Wthread-safety -Werror=thread-safety)
