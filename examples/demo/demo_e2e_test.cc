@@ -148,8 +148,8 @@ std::string Printed(Client& client, const std::string& branch, const std::string
   EXPECT_TRUE(arrays.ok()) << arrays.status();
   std::string text;
   if (!arrays.ok()) return text;
-  for (const float value : arrays->arrays.at(0).second.As<float>().value())
-    absl::StrAppendFormat(&text, "%9.4f", value);
+  const absl::Span<const float> values = arrays->arrays.at(0).second.As<float>().value();
+  for (const float value : values) absl::StrAppendFormat(&text, "%9.4f", value);
   return text;
 }
 
