@@ -55,7 +55,7 @@ TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
   Fixture fixture(100);
   BranchQueues& queues = fixture.queues;
   std::vector<std::thread> threads;
-  absl::BlockingCounter done(20);
+  absl::BlockingCounter done(2 * 20);  // Each turn, and the thread that ends it.
   std::atomic<int> inside = 0;
   ASSERT_TRUE(queues.Enter("live", [] {}).ok());
   for (int i = 0; i < 20; ++i) {
@@ -68,6 +68,7 @@ TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
                                queues.Leave("live");
                                done.DecrementCount();
                              });
+                             done.DecrementCount();
                            })
                     .ok());
   }
