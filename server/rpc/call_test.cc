@@ -34,7 +34,8 @@ class Arrivals {
   // Waits for `count` calls; the last of them.
   std::shared_ptr<UnaryCall> Await(size_t count) {
     const absl::MutexLock lock(&mutex_);
-    const auto came = [this, count] { return calls_.size() >= count; };
+    const auto came = [this, count]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_.size() >= count; };
     mutex_.Await(absl::Condition(&came));
     return calls_[count - 1];
   }
