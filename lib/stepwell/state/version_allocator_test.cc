@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stepwell/storage/memory_store.h"
@@ -101,18 +102,20 @@ TEST(VersionAllocator, FailedReservationFailsThoseThatWaitAndTheNextCallTriesAga
 TEST(VersionAllocator, NeverRepeatsUnderConcurrency) {
   MemoryStore store;
   VersionAllocator allocator(&store, 8);
-  std::vector<std::vector<int64_t>> versions(4);
+  absl::Mutex mutex;  // A number may be handed out on the thread that another call has reserved for.
+  std::vector<int64_t> all;
   std::vector<std::thread> threads;
-  for (auto& mine : versions) {
+  for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 1000; ++i) {
-        allocator.Next([&](absl::StatusOr<Version> version) { mine.push_back(version->value()); });
+        allocator.Next([&](absl::StatusOr<Version> version) {
+          const absl::MutexLock lock(&mutex);
+          all.push_back(version->value());
+        });
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::vector<int64_t> all;
-  for (const auto& mine : versions) all.insert(all.end(), mine.begin(), mine.end());
   std::sort(all.begin(), all.end());
   EXPECT_EQ(all.size(), 4000);
   EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
