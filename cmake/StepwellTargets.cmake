@@ -29,8 +29,8 @@ endfunction()
 
 # stepwell_layer(NAME SOURCES a.cc … HEADERS a.h … LINKS target …)
 # Declares stepwell_NAME with the alias stepwell::NAME. HEADERS are those that are installed: what a user includes, and
-# what that includes. Layers under lib/ share the include root lib/, so an
-# include reads the same here and where it is installed: "stepwell/array/array.h".
+# what that includes. Layers under lib/ share the include root lib/, so an include reads the same here and where it is
+# installed: "stepwell/array/array.h".
 function(stepwell_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(stepwell_${name} STATIC ${arg_SOURCES})
@@ -44,7 +44,8 @@ function(stepwell_layer name)
 endfunction()
 
 # stepwell_test(NAME SOURCES x_test.cc … LINKS target … [LABEL label] [AS_ONE]); where none is given, the
-# label is "lib" for what needs no network and "unit" elsewhere. AS_ONE makes all its tests one of CTest's: for a program whose tests are known only when it runs.
+# label is "lib" for what needs no network and "unit" elsewhere. AS_ONE makes all its tests one of CTest's: for a
+# program whose tests are known only when it runs.
 function(stepwell_test name)
   if(NOT BUILD_TESTING)
     return()

@@ -12,8 +12,8 @@
 namespace stepwell::server {
 
 // The standard health service, for the server as a whole (the empty name). gRPC has one of its own, whose
-// threads read from the same connections as the completion-queue thread and hand it what they read, which
-// costs each call more than a small model's step. Thread-safe.
+// threads read from the same connections as the completion-queue thread and hand it what they read, on every
+// call. Thread-safe.
 class HealthService {
  public:
   // `rpcs` must outlive the last call.
