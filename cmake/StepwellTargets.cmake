@@ -15,12 +15,21 @@ if(STEPWELL_SANITIZE)
   endif()
 endif()
 
+# For programs: malloc is jemalloc's, as docs/adr/2026-11-25-jemalloc.md says. Sanitizers bring one of their own.
+add_library(stepwell_allocator INTERFACE)
+if(NOT STEPWELL_SANITIZE)
+  # A program that calls no function of it by name needs it all the same.
+  target_link_libraries(stepwell_allocator INTERFACE -Wl,--no-as-needed PkgConfig::JEMALLOC)
+endif()
+
 # Warnings and this project's own compile rules, never passed on to who links the target.
 function(stepwell_private_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # gcc 12 sees uninitialised values in inlined containers and optionals where there are none.
-    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized $<$<CONFIG:Release>:-Wno-uninitialized>)
+    # gcc 12 sees uninitialised values and overlapping copies in inlined containers, optionals and strings where there
+    # are none.
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized $<$<CONFIG:Release>:-Wno-uninitialized>
+                           $<$<CONFIG:Release>:-Wno-restrict>)
   endif()
   if(STEPWELL_THREAD_SAFETY)
     target_compile_options(${target} PRIVATE -Wthread-safety -Werror=thread-safety)

@@ -46,7 +46,8 @@ void Call::OnReceived(bool ok) {
     return;
   }
   started_ = server_->CallStarted();
-  Handle();
+  Renew();
+  server_->HandleSoon(this);
 }
 
 void Call::OnDone(bool /*ok*/) {
@@ -64,21 +65,25 @@ void Call::Release() {
 }
 
 void UnaryCall::Handle() {
-  std::make_shared<UnaryCall>(&server(), method_)->Wait();
   if (!is_started()) return Answer(Draining());
   method_->handler(std::static_pointer_cast<UnaryCall>(shared_from_this()));
 }
 
 void UnaryCall::Answer(absl::StatusOr<grpc::ByteBuffer> reply) {
-  if (reply.ok()) {
-    responder_.Finish(*reply, grpc::Status::OK, &answered_);
+  reply_ = std::move(reply);
+  if (server().IsServingThread()) return server().SendSoon(this);
+  Send();
+}
+
+void UnaryCall::Send() {
+  if (reply_.ok()) {
+    responder_.Finish(*reply_, grpc::Status::OK, &answered_);
   } else {
-    responder_.FinishWithError(ToGrpcStatus(reply.status()), &answered_);
+    responder_.FinishWithError(ToGrpcStatus(reply_.status()), &answered_);
   }
 }
 
 void ServerStreamCall::Handle() {
-  std::make_shared<ServerStreamCall>(&server(), method_)->Wait();
   if (!is_started()) return Answer(Draining());
   method_->handler(std::static_pointer_cast<ServerStreamCall>(shared_from_this()));
 }

@@ -36,14 +36,17 @@ class Call : public std::enable_shared_from_this<Call> {
   // The client's deadline, and whether it has gone away.
   CallContext context();
 
+  // For RpcServer: calls the handler.
+  virtual void Handle() = 0;
+
  protected:
   explicit Call(RpcServer* server);
 
   // Asks gRPC for the next call of the method that this slot is for.
   virtual void Request(grpc::ServerContext* context, grpc::ByteBuffer* request,
                        grpc::ServerCompletionQueue* queue, Tag* received) = 0;
-  // A call has come: puts a new slot in this one's place and calls the handler.
-  virtual void Handle() = 0;
+  // A call has come: puts a new slot in this one's place.
+  virtual void Renew() = 0;
 
   // Whether the call that has come is to be handled: not when the server drains.
   bool is_started() const { return started_; }
@@ -96,16 +99,22 @@ class UnaryCall final : public Call {
   // Answers the call; once.
   void Answer(absl::StatusOr<grpc::ByteBuffer> reply);
 
+  void Handle() override;
+
+  // For RpcServer: sends what the call was answered with.
+  void Send();
+
  private:
   void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
                Tag* received) override {
     method_->request(context, request, &responder_, queue, received);
   }
-  void Handle() override;
+  void Renew() override { std::make_shared<UnaryCall>(&server(), method_)->Wait(); }
   void OnAnswered(bool ok) { OnFinished(ok); }
 
   const Method* const method_;
   Responder responder_;
+  absl::StatusOr<grpc::ByteBuffer> reply_;
   MemberTag<UnaryCall, &UnaryCall::OnAnswered> answered_{this};
 };
 
@@ -137,12 +146,14 @@ class ServerStreamCall final : public Call {
   // The source may have a message now. Thread-safe.
   void Resume();
 
+  void Handle() override;
+
  private:
   void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
                Tag* received) override {
     method_->request(context, request, &responder_, queue, received);
   }
-  void Handle() override;
+  void Renew() override { std::make_shared<ServerStreamCall>(&server(), method_)->Wait(); }
   void OnCancelled() override { Resume(); }
   void SendNext();
   void OnWritten(bool ok);

@@ -1,7 +1,9 @@
 // What a call knows of its client, and what a client that has gone leaves behind.
 #include "server/rpc/call.h"
 
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -10,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "server/convert/encode.h"
 #include "server/rpc/test_server.h"
+#include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/storage/memory_store.h"
@@ -73,6 +76,50 @@ class PendingStep {
   grpc::Status status_;
   std::thread thread_;
 };
+
+// More calls at once than one burst takes, of which every third is answered by another thread, later.
+TEST(Call, EachOfManyAtOnceGetsItsOwnAnswer) {
+  constexpr int kCalls = 200;
+  WorkerPool pool(2, kCalls);
+  TestServer server([&](std::shared_ptr<UnaryCall> call, v1::StepRequest&& request) {
+    const int64_t version = request.state().version();
+    auto answer = [call = std::move(call), version] {
+      v1::StepResponse reply;
+      reply.set_version(version);
+      call->Answer(Serialize(reply));
+    };
+    if (version % 3 == 0) return pool.Schedule(std::move(answer));
+    answer();
+  });
+  server.Start();
+  const auto stub = server.NewStub();
+
+  struct Pending {
+    grpc::ClientContext context;
+    v1::StepResponse reply;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<v1::StepResponse>> call;
+  };
+  std::vector<Pending> pending(kCalls);
+  grpc::CompletionQueue queue;
+  for (int i = 0; i < kCalls; ++i) {
+    v1::StepRequest request;
+    request.mutable_state()->set_version(i + 1);
+    pending[i].call = stub->AsyncStep(&pending[i].context, request, &queue);
+    pending[i].call->Finish(&pending[i].reply, &pending[i].status, &pending[i]);
+  }
+  for (int i = 0; i < kCalls; ++i) {
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+  }
+  for (int i = 0; i < kCalls; ++i) {
+    EXPECT_TRUE(pending[i].status.ok()) << pending[i].status.error_message();
+    EXPECT_EQ(pending[i].reply.version(), i + 1);
+  }
+  queue.Shutdown();
+  EXPECT_TRUE(server.rpcs().Stop(absl::Now() + kLong));
+}
 
 TEST(Call, HasTheDeadlineOfItsClient) {
   Arrivals arrivals;

@@ -22,8 +22,10 @@ struct RpcServerOptions {
 };
 
 // A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must
-// never block. Beside it stand gRPC's own health and reflection services. Made, given its methods, started
-// and stopped by one thread; what calls use is thread-safe.
+// never block. It works in bursts: it takes the events that are ready, then runs the handlers of the calls
+// that came, then sends their answers, so that the code of each of these parts stays in the processor's cache
+// (docs/adr/2026-11-25-bursts.md). Beside it stands gRPC's own reflection service. Made, given its methods,
+// started and stopped by one thread; what calls use is thread-safe unless it says otherwise.
 class RpcServer {
  public:
   explicit RpcServer(RpcServerOptions options);
@@ -52,6 +54,11 @@ class RpcServer {
   bool CallStarted() ABSL_LOCKS_EXCLUDED(mutex_);  // False: the call is to be refused.
   void SlotGone(bool call_started) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // For Call on the serving thread: what is to be done in this burst. The calls live until they are answered.
+  bool IsServingThread() const { return std::this_thread::get_id() == serving_thread_; }
+  void HandleSoon(Call* call) { received_.push_back(call); }
+  void SendSoon(UnaryCall* call) { answered_.push_back(call); }
+
  private:
   void Serve();
   bool NoCallRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_calls_ == 0; }
@@ -65,6 +72,11 @@ class RpcServer {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::thread thread_;
+
+  // Set by the serving thread before it hands a call to any other.
+  std::thread::id serving_thread_;
+  std::vector<Call*> received_;
+  std::vector<UnaryCall*> answered_;
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

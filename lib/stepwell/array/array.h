@@ -18,7 +18,7 @@ namespace stepwell {
 class Array {
  public:
   // A float32 array of shape (0).
-  Array() : dtype_(DType::kFloat32), shape_(Shape::Of({0})) {}
+  Array() : dtype_(DType::kFloat32), shape_(Shape::Empty()) {}
 
   // INVALID_ARGUMENT: `data` has not exactly the bytes of `shape`, or a bool byte is neither 0 nor 1. Bytes
   // that are not aligned for `dtype` are copied; others are shared.

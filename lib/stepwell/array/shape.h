@@ -28,6 +28,14 @@ class Shape {
   // tell.
   static absl::StatusOr<Shape> Make(absl::Span<const int64_t> dims);
 
+  // Of one axis without elements: (0).
+  static Shape Empty() {
+    Shape shape;
+    shape.dims_.push_back(0);
+    shape.element_count_ = 0;
+    return shape;
+  }
+
   // For shapes that the program itself knows to be right.
   static Shape Of(std::initializer_list<int64_t> dims);
 

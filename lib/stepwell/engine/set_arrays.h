@@ -28,7 +28,7 @@ class SetArrays final : public Transition {
 
   std::vector<std::pair<Index, Array>> given_;
   Callback done_;
-  std::vector<std::pair<int, Array>> written_;
+  WrittenArrays written_;
 };
 
 }  // namespace stepwell

@@ -34,33 +34,40 @@ std::shared_ptr<const Snapshot> SnapshotWriter::Build(const SnapshotDraft& draft
 
 void SnapshotWriter::Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
                            Store::DoneCallback durable) {
+  const std::optional<Version> at_hand = versions_->TryNext();
+  if (at_hand.has_value()) {
+    return Commit(*at_hand, std::move(draft), durability, std::move(visible), std::move(durable));
+  }
   versions_->Next([this, draft = std::move(draft), durability, visible = std::move(visible),
                    durable = std::move(durable)](absl::StatusOr<Version> version) mutable {
     if (!version.ok()) return std::move(visible)(version.status());
-    std::shared_ptr<const Snapshot> snapshot = Build(draft, *version);
-    const absl::Time now = snapshot->record().create_time;
-
-    CommitBatch batch;
-    NewSnapshot& added = batch.snapshots.emplace_back();
-    added.record = snapshot->shared_record();
-    for (auto& [position, array] : draft.written) added.arrays.emplace_back(position, std::move(array));
-    if (draft.move_branch.has_value()) {
-      batch.branch_moves.push_back({*std::move(draft.move_branch), draft.parent->version(), *version, now});
-    }
-    if (draft.new_branch.has_value()) {
-      BranchRecord& branch = batch.new_branches.emplace_back(*std::move(draft.new_branch));
-      branch.head = *version;
-      branch.create_time = branch.update_time = now;
-    }
-    store_->Commit(
-        std::move(batch), durability,
-        [this, snapshot = std::move(snapshot), visible = std::move(visible)](absl::Status status) mutable {
-          if (!status.ok()) return std::move(visible)(std::move(status));
-          cache_->Put(snapshot);
-          std::move(visible)(std::move(snapshot));
-        },
-        std::move(durable));
+    Commit(*version, std::move(draft), durability, std::move(visible), std::move(durable));
   });
+}
+
+void SnapshotWriter::Commit(Version version, SnapshotDraft&& draft, Durability durability,
+                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
+  std::shared_ptr<const Snapshot> snapshot = Build(draft, version);
+  const absl::Time now = snapshot->record().create_time;
+
+  CommitBatch batch;
+  batch.snapshots.push_back({snapshot->shared_record(), std::move(draft.written)});
+  if (draft.move_branch.has_value()) {
+    batch.branch_moves.push_back({*std::move(draft.move_branch), draft.parent->version(), version, now});
+  }
+  if (draft.new_branch.has_value()) {
+    BranchRecord& branch = batch.new_branches.emplace_back(*std::move(draft.new_branch));
+    branch.head = version;
+    branch.create_time = branch.update_time = now;
+  }
+  store_->Commit(
+      std::move(batch), durability,
+      [this, snapshot = std::move(snapshot), visible = std::move(visible)](absl::Status status) mutable {
+        if (!status.ok()) return std::move(visible)(std::move(status));
+        cache_->Put(snapshot);
+        std::move(visible)(std::move(snapshot));
+      },
+      std::move(durable));
 }
 
 }  // namespace stepwell

@@ -23,8 +23,8 @@ struct SnapshotDraft {
   int64_t revision = 0;
   std::string method;  // Empty unless a method wrote it.
   Labels labels;
-  // (position, array) of what is new; a root has all positions, in order. Everything else is the parent's.
-  std::vector<std::pair<int, Array>> written;
+  // What is new; a root has all positions, in order. Everything else is the parent's.
+  WrittenArrays written;
 
   // At most one of these: a branch of the parent's version to move, or one to create.
   std::optional<std::string> move_branch;
@@ -47,6 +47,8 @@ class SnapshotWriter {
 
  private:
   std::shared_ptr<const Snapshot> Build(const SnapshotDraft& draft, Version version) const;
+  void Commit(Version version, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
+              Store::DoneCallback&& durable);
 
   Store* const store_;
   SnapshotCache* const cache_;

@@ -96,7 +96,7 @@ void Transition::Run() {
   Commit(**std::move(written));
 }
 
-void Transition::Commit(std::vector<std::pair<int, Array>> written) {
+void Transition::Commit(WrittenArrays written) {
   SnapshotDraft draft;
   draft.parent = base_;
   draft.model = model_->name();

@@ -53,7 +53,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   };
 
   // The arrays that are new, by position; nothing when no version is to be minted.
-  using Written = std::optional<std::vector<std::pair<int, Array>>>;
+  using Written = std::optional<WrittenArrays>;
 
   Transition(const TransitionContext& context, Target target)
       : context_(context), target_(std::move(target)) {}
@@ -78,7 +78,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   absl::Status FindModel();
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
   void Run();
-  void Commit(std::vector<std::pair<int, Array>> written);
+  void Commit(WrittenArrays written);
   void LeaveTurn();
   void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
 

@@ -1,5 +1,7 @@
 #include "stepwell/state/snapshot_cache.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -61,7 +63,7 @@ class ArrayGatherer {
 }  // namespace
 
 SnapshotCache::SnapshotCache(Store* store, size_t capacity)
-    : store_(store), capacity_per_shard_((capacity + kShards - 1) / kShards) {}
+    : store_(store), capacity_per_shard_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)) {}
 
 std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version) {
   Shard& shard = ShardOf(version);
@@ -97,13 +99,14 @@ void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
     shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
     return;
   }
-  shard.recency.push_front(std::move(snapshot));
-  shard.by_version.emplace(version, shard.recency.begin());
-  if (shard.recency.size() > capacity_per_shard_) {
-    evicted = std::move(shard.recency.back());
+  if (shard.recency.size() < capacity_per_shard_) {
+    shard.recency.push_front(std::move(snapshot));
+  } else {
+    shard.recency.splice(shard.recency.begin(), shard.recency, std::prev(shard.recency.end()));
+    evicted = std::exchange(shard.recency.front(), std::move(snapshot));
     shard.by_version.erase(evicted->version());
-    shard.recency.pop_back();
   }
+  shard.by_version.emplace(version, shard.recency.begin());
 }
 
 }  // namespace stepwell

@@ -20,7 +20,7 @@ class SnapshotCache {
  public:
   using SnapshotCallback = Store::Callback<std::shared_ptr<const Snapshot>>;
 
-  // Keeps at least `capacity` snapshots, rounded up to what its shards divide evenly. `store` must outlive
+  // Keeps `capacity` snapshots, rounded up to what its shards divide evenly, one for each at least. `store` must outlive
   // this.
   SnapshotCache(Store* store, size_t capacity);
 

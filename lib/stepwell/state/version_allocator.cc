@@ -1,37 +1,51 @@
 #include "stepwell/state/version_allocator.h"
 
 #include <cstddef>
-#include <optional>
 #include <utility>
 
 namespace stepwell {
-namespace {
-
-std::optional<Version> Take(std::vector<VersionBlock>& blocks) {
-  if (blocks.empty()) return std::nullopt;
-  VersionBlock& block = blocks.front();
-  const Version version = block.begin;
-  block.begin = Version(version.value() + 1);
-  if (block.begin == block.end) blocks.erase(blocks.begin());
-  return version;
-}
-
-}  // namespace
 
 VersionAllocator::VersionAllocator(Store* store, int64_t block_size)
     : store_(store), block_size_(block_size) {}
+
+std::optional<Version> VersionAllocator::Take() {
+  if (blocks_.empty()) return std::nullopt;
+  VersionBlock& block = blocks_.front();
+  const Version version = block.begin;
+  block.begin = Version(version.value() + 1);
+  if (block.begin == block.end) blocks_.erase(blocks_.begin());
+  return version;
+}
+
+bool VersionAllocator::StartReserving() {
+  const bool low =
+      blocks_.empty() ||
+      (blocks_.size() == 1 && blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
+  if (!low || reserving_) return false;
+  reserving_ = true;
+  return true;
+}
+
+std::optional<Version> VersionAllocator::TryNext() {
+  std::optional<Version> version;
+  bool reserve = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    version = Take();
+    reserve = version.has_value() && StartReserving();
+  }
+  if (reserve) Reserve();
+  return version;
+}
 
 void VersionAllocator::Next(VersionCallback done) {
   std::optional<Version> version;
   bool reserve = false;
   {
     absl::MutexLock lock(&mutex_);
-    version = Take(blocks_);
+    version = Take();
     if (!version.has_value()) waiting_.push_back(std::move(done));
-    const bool low =
-        blocks_.empty() ||
-        (blocks_.size() == 1 && blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
-    if (low && !reserving_) reserve = reserving_ = true;
+    reserve = StartReserving();
   }
   if (reserve) Reserve();
   // Moved above only when there is no version. NOLINTNEXTLINE(bugprone-use-after-move)
@@ -50,7 +64,7 @@ void VersionAllocator::OnReserved(const absl::StatusOr<VersionBlock>& block) {
     if (block.ok()) blocks_.push_back(*block);
     size_t answered = 0;
     for (; answered < waiting_.size(); ++answered) {
-      const std::optional<Version> version = Take(blocks_);
+      const std::optional<Version> version = Take();
       if (!version.has_value() && block.ok()) break;
       answers.emplace_back(std::move(waiting_[answered]),
                            version.has_value() ? absl::StatusOr<Version>(*version) : block.status());

@@ -2,6 +2,7 @@
 #define STEPWELL_STATE_VERSION_ALLOCATOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -19,11 +20,17 @@ class VersionAllocator {
   // `store` must outlive this, and every reservation must have been answered before this goes.
   VersionAllocator(Store* store, int64_t block_size);
 
+  // The next number, if one is at hand.
+  std::optional<Version> TryNext() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The next number: inside the call when one is at hand, else when the store has reserved more. Errors are
   // the store's. A number that is not used is lost, which harms nobody.
   void Next(VersionCallback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  std::optional<Version> Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether another block is to be reserved now, by who asks.
+  bool StartReserving() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reserve() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReserved(const absl::StatusOr<VersionBlock>& block) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -80,6 +80,20 @@ TEST(VersionAllocator, ReservesTheNextBlockBeforeTheLastNumberIsGone) {
   EXPECT_THAT(versions, ElementsAre(1, 2, 3, 4, 5));
 }
 
+TEST(VersionAllocator, TryNextHasOnlyWhatIsAtHand) {
+  SlowStore store;
+  VersionAllocator allocator(&store, 4);
+  EXPECT_EQ(allocator.TryNext(), std::nullopt);
+  EXPECT_TRUE(store.reservations.empty()) << "who needs a number calls Next";
+  allocator.Next([](const absl::StatusOr<Version>&) {});
+  store.Answer();
+  EXPECT_EQ(allocator.TryNext(), Version(2));
+  EXPECT_EQ(allocator.TryNext(), Version(3));
+  EXPECT_EQ(store.reservations.size(), 1) << "the next block, before the last number is gone";
+  EXPECT_EQ(allocator.TryNext(), Version(4));
+  EXPECT_EQ(allocator.TryNext(), std::nullopt);
+}
+
 TEST(VersionAllocator, FailedReservationFailsThoseThatWaitAndTheNextCallTriesAgain) {
   SlowStore store;
   VersionAllocator allocator(&store, 4);

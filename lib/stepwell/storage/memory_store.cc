@@ -22,16 +22,11 @@ int64_t ByteCount(const NewSnapshot& snapshot) {
 
 }  // namespace
 
-absl::Status MemoryStore::Admit(int64_t bytes) {
-  const int64_t used = used_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (used <= options_.max_bytes - bytes) return absl::OkStatus();
-  used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-  return MemoryLimit(bytes, used, options_.max_bytes);
-}
-
-absl::Status MemoryStore::CheckBranches(const CommitBatch& batch) const {
-  absl::flat_hash_set<absl::string_view>
-      named;  // A batch changes a branch once: the second would not see the first.
+absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
+  if (used_bytes_ > options_.max_bytes - bytes) return MemoryLimit(bytes, used_bytes_, options_.max_bytes);
+  if (batch.new_branches.empty() && batch.branch_moves.empty()) return absl::OkStatus();
+  // A batch changes a branch once: the second change would not see the first.
+  absl::flat_hash_set<absl::string_view> named;
   for (const BranchRecord& branch : batch.new_branches) {
     if (branches_.contains(branch.name) || !named.insert(branch.name).second)
       return BranchExists(branch.name);
@@ -47,25 +42,18 @@ absl::Status MemoryStore::CheckBranches(const CommitBatch& batch) const {
   return absl::OkStatus();
 }
 
-void MemoryStore::AddSnapshots(absl::InlinedVector<NewSnapshot, 1> snapshots) {
-  for (NewSnapshot& snapshot : snapshots) {
-    const Version version = snapshot.record->version;
-    Shard& shard = ShardOf(version);
-    absl::MutexLock lock(&shard.mutex);
-    shard.snapshots.emplace(version, std::move(snapshot));
-  }
-}
+absl::Status MemoryStore::Apply(CommitBatch& batch) {
+  int64_t bytes = 0;
+  for (const NewSnapshot& snapshot : batch.snapshots) bytes += ByteCount(snapshot);
 
-absl::Status MemoryStore::Apply(CommitBatch batch) {
-  if (batch.new_branches.empty() && batch.branch_moves.empty()) {
-    AddSnapshots(std::move(batch.snapshots));
-    return absl::OkStatus();
-  }
-  // Nobody learns a version of the batch before its head or its reply does, so the snapshots may come first.
-  absl::MutexLock lock(&branches_mutex_);
-  const absl::Status allowed = CheckBranches(batch);
+  absl::MutexLock lock(&mutex_);
+  absl::Status allowed = Check(batch, bytes);
   if (!allowed.ok()) return allowed;
-  AddSnapshots(std::move(batch.snapshots));
+  used_bytes_ += bytes;
+  for (NewSnapshot& snapshot : batch.snapshots) {
+    const Version version = snapshot.record->version;
+    snapshots_.emplace_hint(snapshots_.end(), version, std::move(snapshot));
+  }
   for (BranchRecord& branch : batch.new_branches) {
     const std::string name = branch.name;
     branches_.emplace(name, std::move(branch));
@@ -81,13 +69,7 @@ absl::Status MemoryStore::Apply(CommitBatch batch) {
 void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                          DoneCallback durable) {
   if (durability == Durability::kSync) return std::move(visible)(DurabilityUnavailable("memory"));
-  int64_t bytes = 0;
-  for (const NewSnapshot& snapshot : batch.snapshots) bytes += ByteCount(snapshot);
-  absl::Status status = Admit(bytes);
-  if (status.ok()) {
-    status = Apply(std::move(batch));
-    if (!status.ok()) used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-  }
+  const absl::Status status = Apply(batch);
   std::move(visible)(status);
   if (status.ok()) std::move(durable)(absl::OkStatus());
 }
@@ -95,10 +77,9 @@ void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback 
 void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) {
   std::shared_ptr<const SnapshotRecord> record;
   {
-    Shard& shard = ShardOf(version);
-    absl::ReaderMutexLock lock(&shard.mutex);
-    const auto found = shard.snapshots.find(version);
-    if (found != shard.snapshots.end()) record = found->second.record;
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto found = snapshots_.find(version);
+    if (found != snapshots_.end()) record = found->second.record;
   }
   if (record == nullptr) return std::move(done)(SnapshotUnknown(version));
   std::move(done)(std::move(record));
@@ -107,10 +88,9 @@ void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const S
 void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) {
   std::optional<Array> array;
   {
-    Shard& shard = ShardOf(writer);
-    absl::ReaderMutexLock lock(&shard.mutex);
-    const auto found = shard.snapshots.find(writer);
-    if (found != shard.snapshots.end()) {
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto found = snapshots_.find(writer);
+    if (found != snapshots_.end()) {
       for (const auto& [written, candidate] : found->second.arrays) {
         if (written == position) array = candidate;
       }
@@ -123,7 +103,7 @@ void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) 
 void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done) {
   std::optional<BranchRecord> branch;
   {
-    absl::ReaderMutexLock lock(&branches_mutex_);
+    absl::ReaderMutexLock lock(&mutex_);
     const auto found = branches_.find(name);
     if (found != branches_.end()) branch = found->second;
   }

@@ -1,11 +1,13 @@
 #ifndef STEPWELL_STORAGE_MEMORY_STORE_H_
 #define STEPWELL_STORAGE_MEMORY_STORE_H_
 
-#include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "stepwell/storage/store.h"
@@ -35,29 +37,20 @@ class MemoryStore final : public Store {
   bool IsDurable(Version version) const override;
 
  private:
-  // Snapshots are spread over shards by version, so that steps of different streams do not wait for one lock.
-  struct Shard {
-    absl::Mutex mutex;
-    absl::flat_hash_map<Version, NewSnapshot> snapshots ABSL_GUARDED_BY(mutex);
-  };
-  Shard& ShardOf(Version version) { return shards_[static_cast<size_t>(version.value()) % shards_.size()]; }
-
-  // What speaks against the branch changes of `batch`.
-  absl::Status CheckBranches(const CommitBatch& batch) const ABSL_SHARED_LOCKS_REQUIRED(branches_mutex_);
-  void AddSnapshots(absl::InlinedVector<NewSnapshot, 1> snapshots);
-  absl::Status Apply(CommitBatch batch) ABSL_LOCKS_EXCLUDED(branches_mutex_);
-
-  // Counts `bytes`, or says that they do not fit.
-  absl::Status Admit(int64_t bytes);
+  // What speaks against `batch`, which would add `bytes`.
+  absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Takes what it needs out of `batch`.
+  absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const MemoryStoreOptions options_;
-  std::atomic<int64_t> used_bytes_ = 0;
   std::atomic<int64_t> next_version_ = 1;
-  std::array<Shard, 64> shards_;
 
-  // Not on the path of a step from a version.
-  mutable absl::Mutex branches_mutex_;
-  absl::flat_hash_map<std::string, BranchRecord> branches_ ABSL_GUARDED_BY(branches_mutex_);
+  mutable absl::Mutex mutex_;
+  int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By version: what is committed next goes next to what was committed last, which is still in the processor's
+  // cache, where a hash would send it anywhere.
+  absl::btree_map<Version, NewSnapshot> snapshots_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, BranchRecord> branches_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stepwell

@@ -21,11 +21,14 @@ enum class Durability {
   kSync,   // Once it would survive a crash. FAILED_PRECONDITION from a store that cannot.
 };
 
+// Arrays that a snapshot wrote, by their position in the state spec.
+using WrittenArrays = std::vector<std::pair<int, Array>>;
+
 // A snapshot to store, with the arrays that it wrote: one for each position whose writer is the snapshot
 // itself.
 struct NewSnapshot {
   std::shared_ptr<const SnapshotRecord> record;
-  absl::InlinedVector<std::pair<int, Array>, 2> arrays;  // (position, array)
+  WrittenArrays arrays;
 };
 
 // Moves the head of a branch from `expected_head`, which must be its head, to `head`.
