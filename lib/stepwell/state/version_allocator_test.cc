@@ -1,6 +1,7 @@
 #include "stepwell/state/version_allocator.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 #include <utility>
 

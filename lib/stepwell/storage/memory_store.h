@@ -47,8 +47,8 @@ class MemoryStore final : public Store {
 
   mutable absl::Mutex mutex_;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // By version: what is committed next goes next to what was committed last, which is still in the processor's
-  // cache, where a hash would send it anywhere.
+  // By version: what is committed next goes next to what was committed last, which is still in the
+  // processor's cache, where a hash would send it anywhere.
   absl::btree_map<Version, NewSnapshot> snapshots_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, BranchRecord> branches_ ABSL_GUARDED_BY(mutex_);
 };
