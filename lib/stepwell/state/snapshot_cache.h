@@ -20,8 +20,8 @@ class SnapshotCache {
  public:
   using SnapshotCallback = Store::Callback<std::shared_ptr<const Snapshot>>;
 
-  // Keeps `capacity` snapshots, rounded up to what its shards divide evenly, one for each at least. `store` must outlive
-  // this.
+  // Keeps `capacity` snapshots, rounded up to what its shards divide evenly, one for each at least. `store`
+  // must outlive this.
   SnapshotCache(Store* store, size_t capacity);
 
   // The snapshot under `version`: inside the call when it is here, else once the store has read it. Errors

@@ -18,9 +18,8 @@ std::optional<Version> VersionAllocator::Take() {
 }
 
 bool VersionAllocator::StartReserving() {
-  const bool low =
-      blocks_.empty() ||
-      (blocks_.size() == 1 && blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
+  const bool low = blocks_.empty() || (blocks_.size() == 1 &&
+                                       blocks_[0].end.value() - blocks_[0].begin.value() <= block_size_ / 2);
   if (!low || reserving_) return false;
   reserving_ = true;
   return true;
