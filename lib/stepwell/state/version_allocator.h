@@ -20,7 +20,7 @@ class VersionAllocator {
   // `store` must outlive this, and every reservation must have been answered before this goes.
   VersionAllocator(Store* store, int64_t block_size);
 
-  // The next number, if one is at hand.
+  // The next number, if one is at hand; it costs no callback. Who gets none calls Next.
   std::optional<Version> TryNext() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The next number: inside the call when one is at hand, else when the store has reserved more. Errors are
