@@ -18,6 +18,7 @@ endif()
 # For programs: malloc is jemalloc's, as docs/adr/2026-11-25-jemalloc.md says. Sanitizers bring one of their own.
 add_library(stepwell_allocator INTERFACE)
 if(NOT STEPWELL_SANITIZE)
+  target_sources(stepwell_allocator INTERFACE ${PROJECT_SOURCE_DIR}/server/malloc_conf.cc)
   # A program that calls no function of it by name needs it all the same.
   target_link_libraries(stepwell_allocator INTERFACE -Wl,--no-as-needed PkgConfig::JEMALLOC)
 endif()

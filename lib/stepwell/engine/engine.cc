@@ -54,13 +54,12 @@ void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done)
   if (!arrays.ok()) return std::move(done)(arrays.status());
 
   SnapshotDraft draft;
-  draft.model = (*model)->name();
-  draft.revision = (*model)->revision();
+  draft.model = *model;
   draft.labels = std::move(request.labels);
   for (size_t i = 0; i < arrays->size(); ++i)
     draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
   if (request.branch.has_value())
-    draft.new_branch = BranchRecord{.name = *request.branch, .model = draft.model};
+    draft.new_branch = BranchRecord{.name = *request.branch, .model = (*model)->name()};
 
   // What is known once the snapshot is visible, and answered once it is as durable as asked.
   struct Pending {

@@ -6,7 +6,7 @@
 
 namespace stepwell {
 
-SetArrays::SetArrays(const TransitionContext& context, SetArraysRequest request, Callback done)
+SetArrays::SetArrays(const TransitionContext& context, SetArraysRequest&& request, Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
                            request.durability, std::move(request.call)}),
       given_(std::move(request.arrays)),

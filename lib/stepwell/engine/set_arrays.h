@@ -14,14 +14,14 @@ class SetArrays final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Snapshot>>)>;
 
-  SetArrays(const TransitionContext& context, SetArraysRequest request, Callback done);
+  SetArrays(const TransitionContext& context, SetArraysRequest&& request, Callback&& done);
 
  private:
   absl::Status Prepare() override;
   // Nothing is computed: the arrays are there.
   absl::Duration ComputeTime() const override { return absl::Nanoseconds(1); }
   absl::StatusOr<Written> Compute() override { return Written(std::move(written_)); }
-  std::string MethodName() const override { return ""; }
+  const Method* method() const override { return nullptr; }
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override {
     std::move(done_)(std::move(result));
   }

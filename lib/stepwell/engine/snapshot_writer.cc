@@ -2,19 +2,19 @@
 
 namespace stepwell {
 
-std::shared_ptr<const Snapshot> SnapshotWriter::Build(const SnapshotDraft& draft, Version version) const {
+std::shared_ptr<const Snapshot> SnapshotWriter::Build(SnapshotDraft& draft, Version version) const {
   auto record = std::make_shared<SnapshotRecord>();
   std::vector<Array> arrays;
   record->version = version;
-  record->model = draft.model;
-  record->revision = draft.revision;
-  record->method = draft.method;
+  record->model = draft.model->name();
+  record->revision = draft.model->revision();
+  if (draft.method != nullptr) record->method = draft.method->name();
   record->create_time = clock_->Now();
-  record->labels = draft.labels;
+  record->labels = std::move(draft.labels);
   if (draft.parent != nullptr) {
     const SnapshotRecord& parent = draft.parent->record();
     record->parent = parent.version;
-    record->step_count = parent.step_count + (draft.method.empty() ? 0 : 1);
+    record->step_count = parent.step_count + (draft.method == nullptr ? 0 : 1);
     record->state_bytes = parent.state_bytes;
     record->writers = parent.writers;
     arrays.assign(draft.parent->arrays().begin(), draft.parent->arrays().end());

@@ -1,7 +1,6 @@
 #ifndef STEPWELL_ENGINE_SNAPSHOT_WRITER_H_
 #define STEPWELL_ENGINE_SNAPSHOT_WRITER_H_
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "stepwell/base/clock.h"
+#include "stepwell/model/model.h"
 #include "stepwell/state/snapshot.h"
 #include "stepwell/state/snapshot_cache.h"
 #include "stepwell/state/version_allocator.h"
@@ -19,9 +19,8 @@ namespace stepwell {
 // A snapshot that has no version yet.
 struct SnapshotDraft {
   std::shared_ptr<const Snapshot> parent;  // Null for a root.
-  std::string model;
-  int64_t revision = 0;
-  std::string method;  // Empty unless a method wrote it.
+  std::shared_ptr<const Model> model;
+  const Method* method = nullptr;  // Of `model`; null unless a method wrote it.
   Labels labels;
   // What is new; a root has all positions, in order. Everything else is the parent's.
   WrittenArrays written;
@@ -46,7 +45,7 @@ class SnapshotWriter {
              Store::DoneCallback durable);
 
  private:
-  std::shared_ptr<const Snapshot> Build(const SnapshotDraft& draft, Version version) const;
+  std::shared_ptr<const Snapshot> Build(SnapshotDraft& draft, Version version) const;
   void Commit(Version version, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
               Store::DoneCallback&& durable);
 

@@ -19,7 +19,7 @@ int FindSpec(absl::Span<const TensorSpec> specs, absl::string_view name) {
 
 }  // namespace
 
-Step::Step(const TransitionContext& context, StepRequest request, Callback done)
+Step::Step(const TransitionContext& context, StepRequest&& request, Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
                            request.durability, std::move(request.call)}),
       method_name_(std::move(request.method)),

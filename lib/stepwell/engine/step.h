@@ -14,13 +14,13 @@ class Step final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<StepResult>)>;
 
-  Step(const TransitionContext& context, StepRequest request, Callback done);
+  Step(const TransitionContext& context, StepRequest&& request, Callback&& done);
 
  private:
   absl::Status Prepare() override;
   absl::Duration ComputeTime() const override { return method_->typical_run_time(); }
   absl::StatusOr<Written> Compute() override;
-  std::string MethodName() const override { return method_->name(); }
+  const Method* method() const override { return method_; }
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override;
 
   absl::Status BindInputs();

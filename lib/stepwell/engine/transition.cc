@@ -99,9 +99,8 @@ void Transition::Run() {
 void Transition::Commit(WrittenArrays written) {
   SnapshotDraft draft;
   draft.parent = base_;
-  draft.model = model_->name();
-  draft.revision = model_->revision();
-  draft.method = MethodName();
+  draft.model = model_;
+  draft.method = method();
   draft.labels = std::move(target_.labels);
   draft.written = std::move(written);
   draft.move_branch = turn_;

@@ -63,8 +63,8 @@ class Transition : public std::enable_shared_from_this<Transition> {
   // What Compute will take, or zero when that is not known.
   virtual absl::Duration ComputeTime() const = 0;
   virtual absl::StatusOr<Written> Compute() = 0;
-  // Of the snapshot that this makes; empty when no method wrote it.
-  virtual std::string MethodName() const = 0;
+  // Of model(): what writes the snapshot that this makes; null when no method does.
+  virtual const Method* method() const = 0;
   // Called once: with the new snapshot, with base() when none was minted, or with the error.
   virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
 

@@ -120,7 +120,7 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
     if (!array.ok()) return Failed(array.status());
     made[slot] = *std::move(array);
   }
-  return Distribute(std::move(made));
+  return Distribute(made);
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("method \"", name(), "\": no memory for its outputs"));
 }
@@ -195,7 +195,7 @@ bool OnnxMethod::IsFed(const void* data, absl::Span<const Array> inputs,
   return false;
 }
 
-absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector made) const {
+absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector& made) const {
   MethodResult result;
   for (const Write& write : state_writes_) {
     const Array& array = made[static_cast<size_t>(write.slot)];

@@ -66,7 +66,8 @@ class OnnxMethod final : public Method {
   absl::StatusOr<Array> Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
                               absl::Span<const Array> state) const;
   bool IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
-  absl::StatusOr<MethodResult> Distribute(ArrayVector made) const;
+  // Takes what the method computed out of what the graph made.
+  absl::StatusOr<MethodResult> Distribute(ArrayVector& made) const;
   absl::Status Failed(const absl::Status& status) const;
 
   // Constant after construction.
