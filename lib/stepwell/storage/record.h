@@ -21,6 +21,7 @@ class Version {
 
   constexpr int64_t value() const { return value_; }
 
+  // clang-tidy 14 sees a null pointer in the 0 that `<` compares with. NOLINTNEXTLINE(modernize-use-nullptr)
   friend constexpr auto operator<=>(Version, Version) = default;
   template <typename H>
   friend H AbslHashValue(H h, Version version) {
