@@ -20,7 +20,8 @@ add_library(stepwell_allocator INTERFACE)
 if(NOT STEPWELL_SANITIZE)
   target_sources(stepwell_allocator INTERFACE ${PROJECT_SOURCE_DIR}/server/malloc_conf.cc)
   # A program that calls no function of it by name needs it all the same.
-  target_link_libraries(stepwell_allocator INTERFACE -Wl,--no-as-needed PkgConfig::JEMALLOC)
+  target_link_libraries(stepwell_allocator INTERFACE
+    -Wl,--push-state,--no-as-needed PkgConfig::JEMALLOC -Wl,--pop-state)
 endif()
 
 # Warnings and this project's own compile rules, never passed on to who links the target.

@@ -1,5 +1,7 @@
 #include "stepwell/engine/snapshot_writer.h"
 
+#include <vector>
+
 namespace stepwell {
 
 std::shared_ptr<const Snapshot> SnapshotWriter::Build(SnapshotDraft& draft, Version version) const {

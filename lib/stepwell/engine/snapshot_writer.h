@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "stepwell/base/clock.h"
 #include "stepwell/model/model.h"
@@ -45,6 +44,7 @@ class SnapshotWriter {
              Store::DoneCallback durable);
 
  private:
+  // Takes the labels out of `draft`, and refers to its arrays.
   std::shared_ptr<const Snapshot> Build(SnapshotDraft& draft, Version version) const;
   void Commit(Version version, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
               Store::DoneCallback&& durable);

@@ -25,29 +25,23 @@ bool VersionAllocator::StartReserving() {
   return true;
 }
 
-std::optional<Version> VersionAllocator::TryNext() {
+std::optional<Version> VersionAllocator::TakeOrWait(VersionCallback* waiting) {
   std::optional<Version> version;
   bool reserve = false;
   {
     absl::MutexLock lock(&mutex_);
     version = Take();
-    reserve = version.has_value() && StartReserving();
+    if (!version.has_value() && waiting != nullptr) waiting_.push_back(std::move(*waiting));
+    reserve = (version.has_value() || waiting != nullptr) && StartReserving();
   }
   if (reserve) Reserve();
   return version;
 }
 
+std::optional<Version> VersionAllocator::TryNext() { return TakeOrWait(nullptr); }
+
 void VersionAllocator::Next(VersionCallback done) {
-  std::optional<Version> version;
-  bool reserve = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    version = Take();
-    if (!version.has_value()) waiting_.push_back(std::move(done));
-    reserve = StartReserving();
-  }
-  if (reserve) Reserve();
-  // Moved above only when there is no version. NOLINTNEXTLINE(bugprone-use-after-move)
+  const std::optional<Version> version = TakeOrWait(&done);
   if (version.has_value()) std::move(done)(*version);
 }
 

@@ -28,6 +28,8 @@ class VersionAllocator {
   void Next(VersionCallback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // The next number; where there is none, takes over `waiting`, unless that is null, until there is one.
+  std::optional<Version> TakeOrWait(VersionCallback* waiting) ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<Version> Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether another block is to be reserved now, by who asks.
   bool StartReserving() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

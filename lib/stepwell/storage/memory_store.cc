@@ -24,7 +24,6 @@ int64_t ByteCount(const NewSnapshot& snapshot) {
 
 absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
   if (used_bytes_ > options_.max_bytes - bytes) return MemoryLimit(bytes, used_bytes_, options_.max_bytes);
-  if (batch.new_branches.empty() && batch.branch_moves.empty()) return absl::OkStatus();
   // A batch changes a branch once: the second change would not see the first.
   absl::flat_hash_set<absl::string_view> named;
   for (const BranchRecord& branch : batch.new_branches) {
