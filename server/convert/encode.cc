@@ -57,9 +57,9 @@ v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
   v1::Snapshot message;
   message.set_version(record.version.value());
   if (record.parent.has_value()) message.set_parent(record.parent->value());
-  message.set_model(record.model);
-  message.set_revision(record.revision);
-  message.set_method(record.method);
+  message.set_model(record.origin->model);
+  message.set_revision(record.origin->revision);
+  message.set_method(record.origin->method);
   Set(*message.mutable_create_time(), record.create_time);
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
   message.set_step_count(record.step_count);
@@ -76,6 +76,9 @@ v1::Branch Encode(const BranchRecord& record) {
   message.set_head(record.head.value());
   Set(*message.mutable_create_time(), record.create_time);
   Set(*message.mutable_update_time(), record.update_time);
+  if (record.expire_time != absl::InfiniteFuture()) {
+    Set(*message.mutable_expire_time(), record.expire_time);
+  }
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
   return message;
 }

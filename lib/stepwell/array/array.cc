@@ -49,7 +49,7 @@ absl::Status Array::WrongElementType(DType dtype, DType wanted) {
 
 bool operator==(const Array& a, const Array& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         (a.data().data() == b.data().data() || std::ranges::equal(a.bytes(), b.bytes()));
+         (a.bytes().data() == b.bytes().data() || std::ranges::equal(a.bytes(), b.bytes()));
 }
 
 }  // namespace stepwell

@@ -2,6 +2,7 @@
 #define STEPWELL_ARRAY_ARRAY_H_
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -18,7 +19,7 @@ namespace stepwell {
 class Array {
  public:
   // A float32 array of shape (0).
-  Array() : dtype_(DType::kFloat32), shape_(Shape::Empty()) {}
+  Array() : shape_(Shape::Empty()), dtype_(DType::kFloat32) {}
 
   // INVALID_ARGUMENT: `data` has not exactly the bytes of `shape`, or a bool byte is neither 0 nor 1. Bytes
   // that are not aligned for `dtype` are copied; others are shared.
@@ -46,9 +47,9 @@ class Array {
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
-  const Buffer& data() const { return data_; }
-  absl::Span<const std::byte> bytes() const { return data_.bytes(); }
-  int64_t byte_count() const { return static_cast<int64_t>(data_.size()); }
+  Buffer data() const { return Buffer::Adopt(data_, bytes()); }
+  absl::Span<const std::byte> bytes() const { return {data_.get(), static_cast<size_t>(byte_count())}; }
+  int64_t byte_count() const { return shape_.ByteCount(dtype_); }
   int64_t element_count() const { return shape_.element_count(); }
 
   // The elements in C order, valid while this array (or a copy) lives. INVALID_ARGUMENT when `T` is not the
@@ -58,13 +59,14 @@ class Array {
 
  private:
   Array(DType dtype, Shape shape, Buffer data)
-      : dtype_(dtype), shape_(std::move(shape)), data_(std::move(data)) {}
+      : shape_(std::move(shape)), data_(std::move(data).Release()), dtype_(dtype) {}
 
   static absl::Status WrongElementType(DType dtype, DType wanted);
 
-  DType dtype_;
+  // In an order that leaves no gaps: every snapshot in memory holds some.
   Shape shape_;
-  Buffer data_;
+  std::shared_ptr<const std::byte> data_;  // As many as the shape has.
+  DType dtype_;
 };
 
 // Same dtype, shape and bytes.
@@ -85,7 +87,7 @@ Array Array::Scalar(T element) {
 template <typename T>
 absl::StatusOr<absl::Span<const T>> Array::As() const {
   if (dtype_ != kDTypeOf<T>) return WrongElementType(dtype_, kDTypeOf<T>);
-  return absl::Span<const T>(reinterpret_cast<const T*>(data_.data()), static_cast<size_t>(element_count()));
+  return absl::Span<const T>(reinterpret_cast<const T*>(data_.get()), static_cast<size_t>(element_count()));
 }
 
 }  // namespace stepwell

@@ -37,6 +37,9 @@ class Buffer {
   size_t size() const { return size_; }
   absl::Span<const std::byte> bytes() const { return {data_.get(), size_}; }
 
+  // The bytes alone, for who knows how many they are.
+  std::shared_ptr<const std::byte> Release() && { return std::move(data_); }
+
  private:
   friend class MutableBuffer;
   Buffer(std::shared_ptr<const std::byte> data, size_t size) : data_(std::move(data)), size_(size) {}

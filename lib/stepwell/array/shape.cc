@@ -21,23 +21,21 @@ absl::StatusOr<Shape> Shape::Make(absl::Span<const int64_t> dims) {
     return absl::InvalidArgumentError(
         absl::StrCat("shape has ", dims.size(), " dimensions; expected at most ", kMaxRank));
   }
-  Shape shape;
+  int64_t elements = 1;
   for (const int64_t dim : dims) {
     if (dim < 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "shape ", DimsToString(dims), " has the negative dimension ", dim, "; expected 0 or more"));
     }
     // Checked over the non-zero extents, so that (0, huge, huge) is refused too: its strides would overflow.
-    if (dim > 0 && shape.element_count_ > kMaxElements / dim) {
+    if (dim > 0 && elements > kMaxElements / dim) {
       return absl::InvalidArgumentError(absl::StrCat(
           "shape ", DimsToString(dims), " overflows; expected at most ", kMaxElements, " elements"));
     }
-    if (dim > 0) shape.element_count_ *= dim;
-    shape.dims_.push_back(dim);
+    if (dim > 0) elements *= dim;
   }
-  for (const int64_t dim : dims) {
-    if (dim == 0) shape.element_count_ = 0;
-  }
+  Shape shape;
+  shape.dims_.assign(dims.begin(), dims.end());
   return shape;
 }
 

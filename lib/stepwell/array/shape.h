@@ -32,7 +32,6 @@ class Shape {
   static Shape Empty() {
     Shape shape;
     shape.dims_.push_back(0);
-    shape.element_count_ = 0;
     return shape;
   }
 
@@ -44,10 +43,14 @@ class Shape {
   absl::Span<const int64_t> dims() const { return dims_; }
 
   // The product of the extents; 1 for a scalar.
-  int64_t element_count() const { return element_count_; }
+  int64_t element_count() const {
+    int64_t count = 1;
+    for (const int64_t dim : dims_) count *= dim;
+    return count;
+  }
 
   // Bytes of an array of this shape.
-  int64_t ByteCount(DType dtype) const { return element_count_ * static_cast<int64_t>(ItemSize(dtype)); }
+  int64_t ByteCount(DType dtype) const { return element_count() * static_cast<int64_t>(ItemSize(dtype)); }
 
   // As Python writes a tuple without its trailing comma: "()", "(3)", "(8, 4)".
   std::string ToString() const;
@@ -56,7 +59,6 @@ class Shape {
 
  private:
   absl::InlinedVector<int64_t, 4> dims_;
-  int64_t element_count_ = 1;
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);

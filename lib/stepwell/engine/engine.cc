@@ -120,7 +120,7 @@ void Engine::GetArrays(GetArraysRequest request, Callback<GetArraysResult> done)
 void Engine::ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
                         Callback<GetArraysResult> done) {
   absl::StatusOr<std::shared_ptr<const StateSpec>> spec =
-      models_->FindStateSpec(snapshot->record().model, snapshot->record().revision);
+      models_->FindStateSpec(snapshot->record().origin->model, snapshot->record().origin->revision);
   if (!spec.ok()) return std::move(done)(spec.status());
   auto selectors = std::make_shared<const std::vector<ArraySelector>>(std::move(request.selectors));
   absl::StatusOr<std::vector<Selected>> selected = Resolve(**spec, *selectors);
@@ -165,7 +165,7 @@ void Engine::CreateBranch(CreateBranchRequest request, Callback<BranchRecord> do
     if (!snapshot.ok()) return std::move(done)(snapshot.status());
     const absl::Time now = clock_->Now();
     BranchRecord branch{.name = std::move(request.name),
-                        .model = snapshot->record->model,
+                        .model = snapshot->record->origin->model,
                         .head = snapshot->record->version,
                         .create_time = now,
                         .update_time = now,

@@ -94,7 +94,7 @@ TEST_F(EngineConcurrencyTest, ModelsLoadAndUnloadUnderSteps) {
         EXPECT_TRUE(models_.Load("counter").ok());
         const auto result = Add(root, i);  // Nobody else unloads.
         // The same content is the same revision.
-        EXPECT_TRUE(result.ok() && result->snapshot->record().revision == 1) << result.status();
+        EXPECT_TRUE(result.ok() && result->snapshot->record().origin->revision == 1) << result.status();
       }
       reloaded = true;
     }

@@ -58,9 +58,9 @@ TEST_F(EngineTest, StepRecordsWhereItComesFrom) {
   const SnapshotRecord& record = stepped->snapshot->record();
   EXPECT_GT(record.version, root->version());
   EXPECT_EQ(record.parent, root->version());
-  EXPECT_EQ(record.model, "counter");
-  EXPECT_EQ(record.revision, 1);
-  EXPECT_EQ(record.method, "step");
+  EXPECT_EQ(record.origin->model, "counter");
+  EXPECT_EQ(record.origin->revision, 1);
+  EXPECT_EQ(record.origin->method, "step");
   EXPECT_EQ(record.create_time, clock_.Now());
   EXPECT_EQ(record.step_count, 1);
   EXPECT_EQ(record.state_bytes, 4);

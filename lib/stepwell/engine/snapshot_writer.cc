@@ -1,38 +1,70 @@
 #include "stepwell/engine/snapshot_writer.h"
 
-#include <vector>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
 
 namespace stepwell {
+namespace {
 
-std::shared_ptr<const Snapshot> SnapshotWriter::Build(SnapshotDraft& draft, Version version) const {
-  auto record = std::make_shared<SnapshotRecord>();
-  std::vector<Array> arrays;
-  record->version = version;
-  record->model = draft.model->name();
-  record->revision = draft.model->revision();
-  if (draft.method != nullptr) record->method = draft.method->name();
-  record->create_time = clock_->Now();
-  record->labels = std::move(draft.labels);
+// That of `parent`, where the same has made it.
+std::shared_ptr<const SnapshotOrigin> OriginOf(const Model& model, const Method* method,
+                                               const Snapshot* parent) {
+  const absl::string_view method_name = method == nullptr ? absl::string_view() : method->name();
+  if (parent != nullptr) {
+    const std::shared_ptr<const SnapshotOrigin>& origin = parent->record().origin;
+    if (origin->revision == model.revision() && origin->method == method_name &&
+        origin->model == model.name()) {
+      return origin;
+    }
+  }
+  return std::make_shared<const SnapshotOrigin>(
+      SnapshotOrigin{model.name(), model.revision(), std::string(method_name)});
+}
+
+// A snapshot for the store and for the engine; they share the record and the arrays.
+struct Built {
+  std::shared_ptr<const StoredSnapshot> stored;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+// Takes labels and arrays out of `draft`.
+Built Build(SnapshotDraft& draft, Version version, absl::Time now) {
+  auto stored = std::make_shared<StoredSnapshot>();
+  SnapshotRecord& record = stored->record;
+  Snapshot::Arrays arrays;
+  record.version = version;
+  record.origin = OriginOf(*draft.model, draft.method, draft.parent.get());
+  record.create_time = now;
+  record.labels = std::move(draft.labels);
   if (draft.parent != nullptr) {
     const SnapshotRecord& parent = draft.parent->record();
-    record->parent = parent.version;
-    record->step_count = parent.step_count + (draft.method == nullptr ? 0 : 1);
-    record->state_bytes = parent.state_bytes;
-    record->writers = parent.writers;
+    record.parent = parent.version;
+    record.step_count = parent.step_count + (draft.method == nullptr ? 0 : 1);
+    record.state_bytes = parent.state_bytes;
+    record.writers = parent.writers;
     arrays.assign(draft.parent->arrays().begin(), draft.parent->arrays().end());
   } else {
-    record->writers.assign(draft.written.size(), version);
+    record.writers.assign(draft.written.size(), version);
     arrays.resize(draft.written.size());
   }
-  for (const auto& [position, array] : draft.written) {
+  for (auto& [position, array] : draft.written) {
     Array& place = arrays[static_cast<size_t>(position)];
-    record->state_bytes += array.byte_count() - place.byte_count();
-    record->new_bytes += array.byte_count();
-    record->writers[static_cast<size_t>(position)] = version;
-    place = array;
+    record.state_bytes += array.byte_count() - place.byte_count();
+    record.new_bytes += array.byte_count();
+    record.writers[static_cast<size_t>(position)] = version;
+    place = std::move(array);
   }
-  return std::make_shared<const Snapshot>(std::move(record), std::move(arrays));
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (record.writers[i] == version) stored->written.push_back(arrays[i]);
+  }
+  std::shared_ptr<const SnapshotRecord> shared_record(stored, &record);
+  return {std::move(stored), std::make_shared<const Snapshot>(std::move(shared_record), std::move(arrays))};
 }
+
+}  // namespace
 
 void SnapshotWriter::Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
                            Store::DoneCallback durable) {
@@ -49,13 +81,15 @@ void SnapshotWriter::Write(SnapshotDraft draft, Durability durability, SnapshotC
 
 void SnapshotWriter::Commit(Version version, SnapshotDraft&& draft, Durability durability,
                             SnapshotCallback&& visible, Store::DoneCallback&& durable) {
-  std::shared_ptr<const Snapshot> snapshot = Build(draft, version);
-  const absl::Time now = snapshot->record().create_time;
-
+  const absl::Time now = clock_->Now();
+  Built built = Build(draft, version, now);
   CommitBatch batch;
-  batch.snapshots.push_back({snapshot->shared_record(), std::move(draft.written)});
+  batch.snapshots.push_back(std::move(built.stored));
   if (draft.move_branch.has_value()) {
-    batch.branch_moves.push_back({*std::move(draft.move_branch), draft.parent->version(), version, now});
+    batch.branch_updates.push_back({.name = *std::move(draft.move_branch),
+                                    .expected_head = draft.parent->version(),
+                                    .head = version,
+                                    .time = now});
   }
   if (draft.new_branch.has_value()) {
     BranchRecord& branch = batch.new_branches.emplace_back(*std::move(draft.new_branch));
@@ -64,7 +98,8 @@ void SnapshotWriter::Commit(Version version, SnapshotDraft&& draft, Durability d
   }
   store_->Commit(
       std::move(batch), durability,
-      [this, snapshot = std::move(snapshot), visible = std::move(visible)](absl::Status status) mutable {
+      [this, snapshot = std::move(built.snapshot),
+       visible = std::move(visible)](absl::Status status) mutable {
         if (!status.ok()) return std::move(visible)(std::move(status));
         cache_->Put(snapshot);
         std::move(visible)(std::move(snapshot));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "stepwell/base/clock.h"
 #include "stepwell/model/model.h"
@@ -15,16 +16,19 @@
 
 namespace stepwell {
 
+// Arrays that a snapshot writes, by their position in the state spec.
+using WrittenArrays = std::vector<std::pair<int, Array>>;
+
 // A snapshot that has no version yet.
 struct SnapshotDraft {
   std::shared_ptr<const Snapshot> parent;  // Null for a root.
   std::shared_ptr<const Model> model;
   const Method* method = nullptr;  // Of `model`; null unless a method wrote it.
   Labels labels;
-  // What is new; a root has all positions, in order. Everything else is the parent's.
+  // What is new, each position once; a root has all. Everything else is the parent's.
   WrittenArrays written;
 
-  // At most one of these: a branch of the parent's version to move, or one to create.
+  // At most one of these: a branch whose head is the parent to move, or one to create.
   std::optional<std::string> move_branch;
   std::optional<BranchRecord> new_branch;  // Without head and times, which the writer fills in.
 };
@@ -44,8 +48,6 @@ class SnapshotWriter {
              Store::DoneCallback durable);
 
  private:
-  // Takes the labels out of `draft`, and refers to its arrays.
-  std::shared_ptr<const Snapshot> Build(SnapshotDraft& draft, Version version) const;
   void Commit(Version version, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
               Store::DoneCallback&& durable);
 

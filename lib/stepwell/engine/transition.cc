@@ -64,13 +64,13 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
 // The newest revision of the model steps every snapshot that fits it, whichever revision made that.
 absl::Status Transition::FindModel() {
   const SnapshotRecord& record = base_->record();
-  absl::StatusOr<std::shared_ptr<const Model>> model = context_.models->Find(record.model);
+  absl::StatusOr<std::shared_ptr<const Model>> model = context_.models->Find(record.origin->model);
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
-  if (model_->revision() == record.revision) return absl::OkStatus();
+  if (model_->revision() == record.origin->revision) return absl::OkStatus();
 
   const absl::StatusOr<std::shared_ptr<const StateSpec>> made_with =
-      context_.models->FindStateSpec(record.model, record.revision);
+      context_.models->FindStateSpec(record.origin->model, record.origin->revision);
   if (!made_with.ok()) return made_with.status();
   const StateSpec& spec = model_->state_spec();
   for (int i = 0; i < std::max(spec.size(), (*made_with)->size()); ++i) {
@@ -78,11 +78,11 @@ absl::Status Transition::FindModel() {
     const std::string has = i < spec.size() ? spec[i].tensor.name : "";
     if (had != has) {
       return StateSpecMismatch(
-          *model_, record.revision, had.empty() ? has : had,
+          *model_, record.origin->revision, had.empty() ? has : had,
           absl::StrCat("at position ", i, " it has index \"", had, "\"; expected \"", has, "\""));
     }
     const absl::Status fits = spec[i].tensor.Check("index", base_->arrays()[static_cast<size_t>(i)]);
-    if (!fits.ok()) return StateSpecMismatch(*model_, record.revision, has, fits.message());
+    if (!fits.ok()) return StateSpecMismatch(*model_, record.origin->revision, has, fits.message());
   }
   return absl::OkStatus();
 }

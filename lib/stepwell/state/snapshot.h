@@ -3,8 +3,8 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "stepwell/array/array.h"
 #include "stepwell/storage/record.h"
@@ -15,12 +15,13 @@ namespace stepwell {
 // every array that it did not write. Thread-safe.
 class Snapshot {
  public:
+  using Arrays = absl::InlinedVector<Array, 1>;
+
   // `arrays` has one array for each of `record->writers`.
-  Snapshot(std::shared_ptr<const SnapshotRecord> record, std::vector<Array> arrays)
+  Snapshot(std::shared_ptr<const SnapshotRecord> record, Arrays arrays)
       : record_(std::move(record)), arrays_(std::move(arrays)) {}
 
   const SnapshotRecord& record() const { return *record_; }
-  const std::shared_ptr<const SnapshotRecord>& shared_record() const { return record_; }
   Version version() const { return record_->version; }
 
   // By position in the state spec.
@@ -28,7 +29,7 @@ class Snapshot {
 
  private:
   const std::shared_ptr<const SnapshotRecord> record_;
-  const std::vector<Array> arrays_;
+  const Arrays arrays_;
 };
 
 }  // namespace stepwell

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
-#include <vector>
 
 namespace stepwell {
 namespace {
@@ -55,7 +54,7 @@ class ArrayGatherer {
   std::shared_ptr<const SnapshotRecord> record_;
   SnapshotCache::SnapshotCallback done_;
   absl::Mutex mutex_;
-  std::vector<Array> arrays_;
+  Snapshot::Arrays arrays_;
   absl::Status status_;
   size_t missing_ = 0;
 };

@@ -1,7 +1,6 @@
 #include "stepwell/state/snapshot_cache.h"
 
 #include <utility>
-#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -21,17 +20,17 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> Get(SnapshotCache& cache, Versio
 
 // Stores a snapshot of one array under `version`, and returns it.
 std::shared_ptr<const Snapshot> StoreSnapshot(MemoryStore& store, Version version) {
-  SnapshotRecord record;
-  record.version = version;
-  record.writers = {version};
-  auto shared = std::make_shared<const SnapshotRecord>(record);
-  const Array array = Array::Scalar<int64_t>(version.value());
+  auto stored = std::make_shared<StoredSnapshot>();
+  stored->record.version = version;
+  stored->record.writers = {version};
+  stored->written = {Array::Scalar<int64_t>(version.value())};
   CommitBatch batch;
-  batch.snapshots.push_back({shared, {{0, array}}});
+  batch.snapshots.push_back(stored);
   store.Commit(
       std::move(batch), Durability::kAsync, [](absl::Status status) { ASSERT_TRUE(status.ok()); },
       [](absl::Status) {});
-  return std::make_shared<const Snapshot>(shared, std::vector<Array>{array});
+  return std::make_shared<const Snapshot>(std::shared_ptr<const SnapshotRecord>(stored, &stored->record),
+                                          stored->written);
 }
 
 TEST(SnapshotCache, ReturnsTheVeryObjectThatWasPut) {
@@ -79,12 +78,12 @@ TEST(SnapshotCache, UnknownVersionIsNotFoundWithReason) {
 TEST(SnapshotCache, MissingArrayFailsTheWholeSnapshot) {
   MemoryStore store;
   SnapshotCache cache(&store, 16);
-  SnapshotRecord record;
-  record.version = Version(5);
-  record.writers = {Version(5), Version(4)};  // Nobody wrote version 4.
+  auto stored = std::make_shared<StoredSnapshot>();
+  stored->record.version = Version(5);
+  stored->record.writers = {Version(5), Version(4)};  // Nobody wrote version 4.
+  stored->written = {Array::Scalar<int64_t>(1)};
   CommitBatch batch;
-  batch.snapshots.push_back(
-      {std::make_shared<const SnapshotRecord>(record), {{0, Array::Scalar<int64_t>(1)}}});
+  batch.snapshots.push_back(std::move(stored));
   store.Commit(
       std::move(batch), Durability::kAsync, [](absl::Status) {}, [](absl::Status) {});
   EXPECT_EQ(Get(cache, Version(5)).status().code(), absl::StatusCode::kNotFound);

@@ -30,6 +30,14 @@ class SlowStore : public Store {
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override {
     memory_.ReadBranch(name, std::move(done));
   }
+  void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
+                    Callback<std::vector<BranchRecord>> done) override {
+    memory_.ScanBranches(prefix, after, limit, std::move(done));
+  }
+  void ScanSnapshots(Version before, size_t limit,
+                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
+    memory_.ScanSnapshots(before, limit, std::move(done));
+  }
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override {
     reservations.emplace_back(count, std::move(done));
   }

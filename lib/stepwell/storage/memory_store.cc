@@ -1,23 +1,28 @@
 #include "stepwell/storage/memory_store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "stepwell/storage/errors.h"
 
 namespace stepwell {
 namespace {
 
-int64_t ByteCount(const NewSnapshot& snapshot) {
-  int64_t bytes = MemoryStore::kBytesPerSnapshot;
-  for (const auto& [position, array] : snapshot.arrays) bytes += array.byte_count();
-  for (const auto& [key, value] : snapshot.record->labels) {
+int64_t ByteCount(const StoredSnapshot& snapshot) {
+  int64_t bytes = MemoryStore::kBytesPerSnapshot + snapshot.record.new_bytes;
+  for (const auto& [key, value] : snapshot.record.labels) {
     bytes += static_cast<int64_t>(key.size() + value.size());
   }
   return bytes;
+}
+
+std::shared_ptr<const SnapshotRecord> RecordOf(const std::shared_ptr<const StoredSnapshot>& snapshot) {
+  return {snapshot, &snapshot->record};
 }
 
 }  // namespace
@@ -25,43 +30,57 @@ int64_t ByteCount(const NewSnapshot& snapshot) {
 absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
   if (used_bytes_ > options_.max_bytes - bytes) return MemoryLimit(bytes, used_bytes_, options_.max_bytes);
   // A batch changes a branch once: the second change would not see the first.
-  absl::flat_hash_set<absl::string_view> named;
+  absl::flat_hash_set<absl::string_view> changed;
   for (const BranchRecord& branch : batch.new_branches) {
-    if (branches_.contains(branch.name) || !named.insert(branch.name).second)
+    if (branches_.contains(branch.name) || !changed.insert(branch.name).second)
       return BranchExists(branch.name);
   }
-  for (const BranchMove& move : batch.branch_moves) {
-    const auto branch = branches_.find(move.branch);
-    if (branch == branches_.end()) return BranchNotFound(move.branch);
-    if (branch->second.head != move.expected_head) {
-      return HeadMoved(move.branch, move.expected_head, branch->second.head);
+  const auto check_change = [&](const std::string& name, std::optional<Version> expected_head) {
+    const auto branch = branches_.find(name);
+    if (branch == branches_.end()) return BranchNotFound(name);
+    const Version head = branch->second.head;
+    if (expected_head.value_or(head) != head || !changed.insert(name).second) {
+      return HeadMoved(name, expected_head.value_or(head), head);
     }
-    if (!named.insert(move.branch).second) return HeadMoved(move.branch, move.expected_head, move.head);
+    return absl::OkStatus();
+  };
+  for (const BranchUpdate& update : batch.branch_updates) {
+    absl::Status allowed = check_change(update.name, update.expected_head);
+    if (!allowed.ok()) return allowed;
+  }
+  for (const BranchDeletion& deletion : batch.branch_deletions) {
+    absl::Status allowed = check_change(deletion.name, deletion.expected_head);
+    if (!allowed.ok()) return allowed;
   }
   return absl::OkStatus();
 }
 
 absl::Status MemoryStore::Apply(CommitBatch& batch) {
   int64_t bytes = 0;
-  for (const NewSnapshot& snapshot : batch.snapshots) bytes += ByteCount(snapshot);
+  for (const auto& snapshot : batch.snapshots) bytes += ByteCount(*snapshot);
 
   absl::MutexLock lock(&mutex_);
   absl::Status allowed = Check(batch, bytes);
   if (!allowed.ok()) return allowed;
   used_bytes_ += bytes;
-  for (NewSnapshot& snapshot : batch.snapshots) {
-    const Version version = snapshot.record->version;
+  for (std::shared_ptr<const StoredSnapshot>& snapshot : batch.snapshots) {
+    const Version version = snapshot->record.version;
     snapshots_.emplace_hint(snapshots_.end(), version, std::move(snapshot));
   }
   for (BranchRecord& branch : batch.new_branches) {
     const std::string name = branch.name;
     branches_.emplace(name, std::move(branch));
   }
-  for (const BranchMove& move : batch.branch_moves) {
-    BranchRecord& branch = branches_.find(move.branch)->second;
-    branch.head = move.head;
-    branch.update_time = move.time;
+  for (BranchUpdate& update : batch.branch_updates) {
+    BranchRecord& branch = branches_.find(update.name)->second;
+    if (update.head.has_value()) {
+      branch.head = *update.head;
+      branch.update_time = update.time;
+    }
+    if (update.labels.has_value()) branch.labels = *std::move(update.labels);
+    if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
   }
+  for (const BranchDeletion& deletion : batch.branch_deletions) branches_.erase(deletion.name);
   return absl::OkStatus();
 }
 
@@ -73,30 +92,25 @@ void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback 
   if (status.ok()) std::move(durable)(absl::OkStatus());
 }
 
+std::shared_ptr<const StoredSnapshot> MemoryStore::Find(Version version) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = snapshots_.find(version);
+  return found == snapshots_.end() ? nullptr : found->second;
+}
+
 void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) {
-  std::shared_ptr<const SnapshotRecord> record;
-  {
-    absl::ReaderMutexLock lock(&mutex_);
-    const auto found = snapshots_.find(version);
-    if (found != snapshots_.end()) record = found->second.record;
-  }
-  if (record == nullptr) return std::move(done)(SnapshotUnknown(version));
-  std::move(done)(std::move(record));
+  const std::shared_ptr<const StoredSnapshot> snapshot = Find(version);
+  if (snapshot == nullptr) return std::move(done)(SnapshotUnknown(version));
+  std::move(done)(RecordOf(snapshot));
 }
 
 void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) {
-  std::optional<Array> array;
-  {
-    absl::ReaderMutexLock lock(&mutex_);
-    const auto found = snapshots_.find(writer);
-    if (found != snapshots_.end()) {
-      for (const auto& [written, candidate] : found->second.arrays) {
-        if (written == position) array = candidate;
-      }
-    }
-  }
-  if (!array.has_value()) return std::move(done)(SnapshotUnknown(writer));
-  std::move(done)(*std::move(array));
+  const std::shared_ptr<const StoredSnapshot> snapshot = Find(writer);
+  if (snapshot == nullptr) return std::move(done)(SnapshotUnknown(writer));
+  const auto& writers = snapshot->record.writers;
+  const auto at = writers.begin() + position;
+  if (position >= std::ssize(writers) || *at != writer) return std::move(done)(SnapshotUnknown(writer));
+  std::move(done)(snapshot->written[static_cast<size_t>(std::count(writers.begin(), at, writer))]);
 }
 
 void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done) {
@@ -108,6 +122,31 @@ void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done
   }
   if (!branch.has_value()) return std::move(done)(BranchNotFound(name));
   std::move(done)(*std::move(branch));
+}
+
+void MemoryStore::ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
+                               Callback<std::vector<BranchRecord>> done) {
+  std::vector<BranchRecord> branches;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    auto at = after < prefix ? branches_.lower_bound(prefix) : branches_.upper_bound(after);
+    for (; at != branches_.end() && branches.size() < limit && absl::StartsWith(at->first, prefix); ++at) {
+      branches.push_back(at->second);
+    }
+  }
+  std::move(done)(std::move(branches));
+}
+
+void MemoryStore::ScanSnapshots(Version before, size_t limit,
+                                Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) {
+  std::vector<std::shared_ptr<const SnapshotRecord>> records;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    for (auto at = snapshots_.lower_bound(before); at != snapshots_.begin() && records.size() < limit;) {
+      records.push_back(RecordOf((--at)->second));
+    }
+  }
+  std::move(done)(std::move(records));
 }
 
 void MemoryStore::ReserveVersions(int64_t count, Callback<VersionBlock> done) {

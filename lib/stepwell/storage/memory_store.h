@@ -2,13 +2,15 @@
 #define STEPWELL_STORAGE_MEMORY_STORE_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "stepwell/storage/store.h"
 
@@ -33,10 +35,16 @@ class MemoryStore final : public Store {
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override;
   void ReadArray(Version writer, int position, Callback<Array> done) override;
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override;
+  void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
+                    Callback<std::vector<BranchRecord>> done) override;
+  void ScanSnapshots(Version before, size_t limit,
+                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override;
   bool IsDurable(Version version) const override;
 
  private:
+  // Null when there is none.
+  std::shared_ptr<const StoredSnapshot> Find(Version version) const ABSL_LOCKS_EXCLUDED(mutex_);
   // What speaks against `batch`, which would add `bytes`.
   absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Takes what it needs out of `batch`.
@@ -49,8 +57,8 @@ class MemoryStore final : public Store {
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // By version: what is committed next goes next to what was committed last, which is still in the
   // processor's cache, where a hash would send it anywhere.
-  absl::btree_map<Version, NewSnapshot> snapshots_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, BranchRecord> branches_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<Version, std::shared_ptr<const StoredSnapshot>> snapshots_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<std::string, BranchRecord, std::less<>> branches_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stepwell

@@ -36,13 +36,13 @@ bool Has(MemoryStore& store, Version version) {
 
 // A root whose one array has `bytes` bytes.
 CommitBatch Root(int64_t version, int64_t bytes) {
-  auto record = std::make_shared<SnapshotRecord>();
-  record->version = Version(version);
-  record->writers = {Version(version)};
+  auto snapshot = std::make_shared<StoredSnapshot>();
+  snapshot->record.version = Version(version);
+  snapshot->record.writers = {Version(version)};
+  snapshot->record.new_bytes = bytes;
+  snapshot->written.push_back(Array::Zeros(DType::kUInt8, Shape::Of({bytes})));
   CommitBatch batch;
-  NewSnapshot& snapshot = batch.snapshots.emplace_back();
-  snapshot.record = std::move(record);
-  snapshot.arrays.emplace_back(0, Array::Zeros(DType::kUInt8, Shape::Of({bytes})));
+  batch.snapshots.push_back(std::move(snapshot));
   return batch;
 }
 
@@ -64,7 +64,7 @@ TEST(MemoryStoreTest, CommitPastTheLimitIsRefusedAndStoresNothing) {
 TEST(MemoryStoreTest, CommitThatFailsForAnotherReasonTakesNoRoom) {
   MemoryStore store({.max_bytes = kRoomForTwo});
   CommitBatch move = Root(1, 2 * kArrayBytes);
-  move.branch_moves.push_back({"nowhere", Version(7), Version(1), absl::UnixEpoch()});
+  move.branch_updates.push_back({.name = "nowhere", .head = Version(1)});
   EXPECT_EQ(GetErrorInfo(Commit(store, std::move(move))).reason, "BRANCH_NOT_FOUND");
   EXPECT_TRUE(Commit(store, Root(2, 2 * kArrayBytes)).ok());
 }

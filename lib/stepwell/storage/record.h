@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
+#include "stepwell/array/array.h"
 
 namespace stepwell {
 
@@ -36,20 +38,34 @@ class Version {
 // What a user writes on a snapshot or a branch.
 using Labels = absl::btree_map<std::string, std::string>;
 
+// What made a snapshot; snapshots that the same method made share one.
+struct SnapshotOrigin {
+  std::string model;
+  int64_t revision = 0;
+  std::string method;  // Empty for MakeState and SetArrays.
+
+  friend bool operator==(const SnapshotOrigin&, const SnapshotOrigin&) = default;
+};
+
 // What is stored of a snapshot: all but its arrays, of which it says who wrote them. An array is written at
 // exactly one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
 struct SnapshotRecord {
   Version version{0};
-  std::optional<Version> parent;  // Absent for a root.
-  std::string model;
-  int64_t revision = 0;  // Of the model that wrote it.
-  std::string method;    // That wrote it; empty for MakeState and SetArrays.
+  std::optional<Version> parent;                 // Absent for a root.
+  std::shared_ptr<const SnapshotOrigin> origin;  // Never null.
   absl::Time create_time;
   Labels labels;
   int64_t step_count = 0;                   // Steps since the root.
   int64_t state_bytes = 0;                  // Of all its arrays.
   int64_t new_bytes = 0;                    // Of the arrays that it wrote.
-  absl::InlinedVector<Version, 4> writers;  // By position in the state spec.
+  absl::InlinedVector<Version, 2> writers;  // By position in the state spec.
+};
+
+// A snapshot with the arrays that it wrote: one for each position whose writer is the snapshot itself, in the
+// order of positions. Where it stays in memory, it is the one object that does.
+struct StoredSnapshot {
+  SnapshotRecord record;
+  absl::InlinedVector<Array, 1> written;
 };
 
 // A named pointer to a version of one model.
@@ -59,6 +75,7 @@ struct BranchRecord {
   Version head{0};
   absl::Time create_time;
   absl::Time update_time;  // Of the last move of the head.
+  absl::Time expire_time = absl::InfiniteFuture();
   Labels labels;
 };
 

@@ -3,7 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <utility>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -21,29 +22,27 @@ enum class Durability {
   kSync,   // Once it would survive a crash. FAILED_PRECONDITION from a store that cannot.
 };
 
-// Arrays that a snapshot wrote, by their position in the state spec.
-using WrittenArrays = std::vector<std::pair<int, Array>>;
-
-// A snapshot to store, with the arrays that it wrote: one for each position whose writer is the snapshot
-// itself.
-struct NewSnapshot {
-  std::shared_ptr<const SnapshotRecord> record;
-  WrittenArrays arrays;
+// What changes of a branch that is there.
+struct BranchUpdate {
+  std::string name;
+  std::optional<Version> expected_head;  // Must be its head; absent: any.
+  std::optional<Version> head;           // Absent, as those below: it stays as it is.
+  absl::Time time;                       // When `head` is given: becomes the branch's update_time.
+  std::optional<Labels> labels;
+  std::optional<absl::Time> expire_time;
 };
 
-// Moves the head of a branch from `expected_head`, which must be its head, to `head`.
-struct BranchMove {
-  std::string branch;
-  Version expected_head;
-  Version head;
-  absl::Time time;  // Becomes the branch's update_time.
+struct BranchDeletion {
+  std::string name;
+  std::optional<Version> expected_head;  // Must be its head; absent: any.
 };
 
 // What becomes visible together, or not at all.
 struct CommitBatch {
-  absl::InlinedVector<NewSnapshot, 1> snapshots;
+  absl::InlinedVector<std::shared_ptr<const StoredSnapshot>, 1> snapshots;
   absl::InlinedVector<BranchRecord, 1> new_branches;
-  absl::InlinedVector<BranchMove, 1> branch_moves;
+  absl::InlinedVector<BranchUpdate, 1> branch_updates;
+  absl::InlinedVector<BranchDeletion, 1> branch_deletions;
 };
 
 // Version numbers [begin, end).
@@ -67,8 +66,9 @@ class Store {
   // Stores `batch` as a whole. `visible` says how it was decided: when OK, every read that starts from now on
   // sees all of the batch; when not, nothing of it was or will be seen, and `durable` is never called.
   // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
-  // not survive a crash. ABORTED (HEAD_MOVED): a branch move expected another head. ALREADY_EXISTS
-  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch to move. FAILED_PRECONDITION
+  // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head, or is the
+  // second of one branch in the batch. ALREADY_EXISTS (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch
+  // to change. FAILED_PRECONDITION
   // (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
@@ -81,6 +81,14 @@ class Store {
 
   // NOT_FOUND (BRANCH_NOT_FOUND).
   virtual void ReadBranch(absl::string_view name, Callback<BranchRecord> done) = 0;
+
+  // Up to `limit` branches whose names start with `prefix` and come after `after`, in the order of names.
+  virtual void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
+                            Callback<std::vector<BranchRecord>> done) = 0;
+
+  // The records of up to `limit` snapshots with versions below `before`, newest first.
+  virtual void ScanSnapshots(Version before, size_t limit,
+                             Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) = 0;
 
   // `count` (at least 1) version numbers that were never handed out before, by this or an earlier process,
   // and are greater than every number handed out before.

@@ -69,25 +69,22 @@ absl::Status Commit(Store& store, CommitBatch batch, Durability durability = Dur
   return result;
 }
 
-// A snapshot of two arrays that wrote those at `positions`; the others were written by `parent`.
-NewSnapshot MakeSnapshot(Version version, std::optional<Version> parent, std::vector<int> positions,
-                         int32_t value) {
-  SnapshotRecord record;
+// A snapshot of two arrays that wrote those at `positions`, ascending; the others were written by `parent`.
+std::shared_ptr<const StoredSnapshot> MakeSnapshot(Version version, std::optional<Version> parent,
+                                                   std::vector<int> positions, int32_t value) {
+  auto snapshot = std::make_shared<StoredSnapshot>();
+  SnapshotRecord& record = snapshot->record;
   record.version = version;
   record.parent = parent;
-  record.model = "counter";
-  record.revision = 1;
-  record.method = "step";
+  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"counter", 1, "step"});
   record.create_time = kTime;
   record.labels = {{"kind", "test"}};
   record.step_count = 3;
   record.writers = {parent.value_or(version), parent.value_or(version)};
-  NewSnapshot snapshot;
   for (const int position : positions) {
     record.writers[static_cast<size_t>(position)] = version;
-    snapshot.arrays.emplace_back(position, Array::Scalar<int32_t>(value + position));
+    snapshot->written.push_back(Array::Scalar<int32_t>(value + position));
   }
-  snapshot.record = std::make_shared<const SnapshotRecord>(std::move(record));
   return snapshot;
 }
 
@@ -97,6 +94,30 @@ BranchRecord MakeBranch(absl::string_view name, Version head) {
           .head = head,
           .create_time = kTime,
           .update_time = kTime};
+}
+
+BranchUpdate MoveOf(absl::string_view name, Version expected_head, Version head, absl::Time time = kTime) {
+  return {.name = std::string(name), .expected_head = expected_head, .head = head, .time = time};
+}
+
+absl::StatusOr<std::vector<BranchRecord>> ScanBranches(Store& store, absl::string_view prefix,
+                                                       absl::string_view after, size_t limit) {
+  return Wait<std::vector<BranchRecord>>(
+      [&](auto done) { store.ScanBranches(prefix, after, limit, std::move(done)); });
+}
+
+std::vector<std::string> NamesOf(const absl::StatusOr<std::vector<BranchRecord>>& branches) {
+  std::vector<std::string> names;
+  for (const BranchRecord& branch : branches.value()) names.push_back(branch.name);
+  return names;
+}
+
+std::vector<Version> ScanSnapshots(Store& store, Version before, size_t limit) {
+  const auto records = Wait<std::vector<std::shared_ptr<const SnapshotRecord>>>(
+      [&](auto done) { store.ScanSnapshots(before, limit, std::move(done)); });
+  std::vector<Version> versions;
+  for (const auto& record : records.value()) versions.push_back(record->version);
+  return versions;
 }
 
 TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
@@ -109,9 +130,9 @@ TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ((*record)->version, version);
   EXPECT_EQ((*record)->parent, std::nullopt);
-  EXPECT_EQ((*record)->model, "counter");
-  EXPECT_EQ((*record)->revision, 1);
-  EXPECT_EQ((*record)->method, "step");
+  EXPECT_EQ((*record)->origin->model, "counter");
+  EXPECT_EQ((*record)->origin->revision, 1);
+  EXPECT_EQ((*record)->origin->method, "step");
   EXPECT_EQ((*record)->create_time, kTime);
   EXPECT_EQ((*record)->step_count, 3);
   EXPECT_THAT((*record)->labels, ElementsAre(Pair("kind", "test")));
@@ -153,7 +174,7 @@ TEST_P(StoreConformance, MakesBranchesAndMovesTheirHeads) {
   const Version next = Reserve(*store_).value();
   CommitBatch move;
   move.snapshots.push_back(MakeSnapshot(next, root, {0}, 1));
-  move.branch_moves.push_back({"live", root, next, kTime + absl::Seconds(1)});
+  move.branch_updates.push_back(MoveOf("live", root, next, kTime + absl::Seconds(1)));
   ASSERT_TRUE(Commit(*store_, std::move(move)).ok());
   const auto branch = ReadBranch(*store_, "live");
   EXPECT_EQ(branch->head, next);
@@ -173,8 +194,8 @@ TEST_P(StoreConformance, MoveFromAnotherHeadIsAbortedWithTheHeadAndStoresNothing
   const Version next = Reserve(*store_).value();
   CommitBatch move;
   move.snapshots.push_back(MakeSnapshot(next, root, {0}, 1));
-  move.branch_moves.push_back({"other", root, next, kTime});
-  move.branch_moves.push_back({"live", Version(next.value() + 1), next, kTime});
+  move.branch_updates.push_back(MoveOf("other", root, next));
+  move.branch_updates.push_back(MoveOf("live", Version(next.value() + 1), next));
   const absl::Status status = Commit(*store_, std::move(move));
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
   const ErrorInfo info = GetErrorInfo(status);
@@ -208,8 +229,99 @@ TEST_P(StoreConformance, UnknownBranchIsNotFoundWithReason) {
   EXPECT_EQ(branch.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(GetErrorInfo(branch.status()).reason, "BRANCH_NOT_FOUND");
   CommitBatch move;
-  move.branch_moves.push_back({"nowhere", Version(1), Version(2), kTime});
+  move.branch_updates.push_back(MoveOf("nowhere", Version(1), Version(2)));
   EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(move))).reason, "BRANCH_NOT_FOUND");
+}
+
+TEST_P(StoreConformance, UpdatesOfABranchChangeWhatTheyNameAndNothingElse) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+
+  CommitBatch label;
+  label.branch_updates.push_back({.name = "live", .labels = Labels{{"a", "b"}}});
+  ASSERT_TRUE(Commit(*store_, std::move(label)).ok());
+  CommitBatch expire;
+  expire.branch_updates.push_back({.name = "live", .expire_time = kTime + absl::Hours(1)});
+  ASSERT_TRUE(Commit(*store_, std::move(expire)).ok());
+  const auto branch = ReadBranch(*store_, "live");
+  ASSERT_TRUE(branch.ok()) << branch.status();
+  EXPECT_THAT(branch->labels, ElementsAre(Pair("a", "b")));
+  EXPECT_EQ(branch->expire_time, kTime + absl::Hours(1));
+  EXPECT_EQ(branch->head, root);
+  EXPECT_EQ(branch->update_time, kTime) << "the head has not moved";
+}
+
+TEST_P(StoreConformance, DeletedBranchIsGoneAndItsNameFreeAndItsSnapshotStays) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+
+  CommitBatch elsewhere;
+  elsewhere.branch_deletions.push_back({.name = "live", .expected_head = Version(root.value() + 1)});
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(elsewhere))).reason, "HEAD_MOVED");
+  EXPECT_TRUE(ReadBranch(*store_, "live").ok());
+
+  CommitBatch drop;
+  drop.branch_deletions.push_back({.name = "live", .expected_head = root});
+  ASSERT_TRUE(Commit(*store_, std::move(drop)).ok());
+  EXPECT_EQ(GetErrorInfo(ReadBranch(*store_, "live").status()).reason, "BRANCH_NOT_FOUND");
+  EXPECT_TRUE(ReadSnapshot(*store_, root).ok());
+  CommitBatch again;
+  again.branch_deletions.push_back({.name = "live"});
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(again))).reason, "BRANCH_NOT_FOUND");
+  CommitBatch anew;
+  anew.new_branches.push_back(MakeBranch("live", root));
+  EXPECT_TRUE(Commit(*store_, std::move(anew)).ok());
+}
+
+TEST_P(StoreConformance, SecondChangeOfABranchInOneBatchIsAborted) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  CommitBatch twice;
+  twice.branch_updates.push_back({.name = "live", .labels = Labels{{"a", "b"}}});
+  twice.branch_deletions.push_back({.name = "live"});
+  EXPECT_EQ(Commit(*store_, std::move(twice)).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(ReadBranch(*store_, "live")->labels, ElementsAre());
+}
+
+TEST_P(StoreConformance, ScansBranchesByPrefixInPages) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  for (const char* name : {"b", "a/2", "a", "c", "a/10", "a/1", "ab"}) {
+    make.new_branches.push_back(MakeBranch(name, root));
+  }
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "", "", 100)),
+              ElementsAre("a", "a/1", "a/10", "a/2", "ab", "b", "c"));
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "a/", "", 2)), ElementsAre("a/1", "a/10"));
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "a/", "a/10", 2)), ElementsAre("a/2"));
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "a/", "a/2", 2)), ElementsAre());
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "", "a/3", 2)), ElementsAre("ab", "b"))
+      << "the name to go on after need not exist any more";
+  EXPECT_THAT(NamesOf(ScanBranches(*store_, "d", "", 2)), ElementsAre());
+}
+
+TEST_P(StoreConformance, ScansSnapshotsNewestFirstInPages) {
+  std::vector<Version> versions;
+  for (int i = 0; i < 5; ++i) {
+    versions.push_back(Reserve(*store_).value());
+    CommitBatch batch;
+    batch.snapshots.push_back(MakeSnapshot(versions.back(), std::nullopt, {0, 1}, i));
+    ASSERT_TRUE(Commit(*store_, std::move(batch)).ok());
+  }
+  const Version end(versions[4].value() + 1);
+  EXPECT_THAT(ScanSnapshots(*store_, end, 2), ElementsAre(versions[4], versions[3]));
+  EXPECT_THAT(ScanSnapshots(*store_, versions[3], 9), ElementsAre(versions[2], versions[1], versions[0]));
+  EXPECT_THAT(ScanSnapshots(*store_, versions[0], 9), ElementsAre());
 }
 
 TEST_P(StoreConformance, SyncCommitIsDurableOrRefused) {
@@ -264,7 +376,7 @@ TEST_P(StoreConformance, ConcurrentMoversOfOneBranchLoseNoMove) {
         const Version next = Reserve(*store_).value();
         CommitBatch move;
         move.snapshots.push_back(MakeSnapshot(next, head, {0}, 0));
-        move.branch_moves.push_back({"live", head, next, kTime});
+        move.branch_updates.push_back(MoveOf("live", head, next));
         const absl::Status status = Commit(*store_, std::move(move));
         if (status.ok()) {
           ++moved;
