@@ -41,10 +41,10 @@ void Transition::OnHead(absl::StatusOr<BranchRecord> branch) {
 }
 
 void Transition::GetBase(Version version) {
-  context_.cache->Get(version,
-                      [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
-                        self->OnBase(std::move(base));
-                      });
+  context_.cache->GetToStep(
+      version, [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
+        self->OnBase(std::move(base));
+      });
 }
 
 void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {

@@ -64,17 +64,20 @@ class ArrayGatherer {
 SnapshotCache::SnapshotCache(Store* store, size_t capacity)
     : store_(store), capacity_per_shard_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)) {}
 
-std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version) {
+std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version, bool to_step) {
   Shard& shard = ShardOf(version);
   absl::MutexLock lock(&shard.mutex);
   const auto found = shard.by_version.find(version);
   if (found == shard.by_version.end()) return nullptr;
-  shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
-  return *found->second;
+  Entry& entry = *found->second;
+  const bool first_step = to_step && !std::exchange(entry.stepped, entry.stepped || to_step);
+  const auto place = first_step ? shard.recency.end() : shard.recency.begin();
+  shard.recency.splice(place, shard.recency, found->second);
+  return entry.snapshot;
 }
 
-void SnapshotCache::Get(Version version, SnapshotCallback done) {
-  std::shared_ptr<const Snapshot> snapshot = Find(version);
+void SnapshotCache::Get(Version version, bool to_step, SnapshotCallback done) {
+  std::shared_ptr<const Snapshot> snapshot = Find(version, to_step);
   if (snapshot != nullptr) return std::move(done)(std::move(snapshot));
   Load(version, std::move(done));
 }
@@ -99,10 +102,10 @@ void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
     return;
   }
   if (shard.recency.size() < capacity_per_shard_) {
-    shard.recency.push_front(std::move(snapshot));
+    shard.recency.push_front({std::move(snapshot)});
   } else {
     shard.recency.splice(shard.recency.begin(), shard.recency, std::prev(shard.recency.end()));
-    evicted = std::exchange(shard.recency.front(), std::move(snapshot));
+    evicted = std::exchange(shard.recency.front(), {std::move(snapshot)}).snapshot;
     shard.by_version.erase(evicted->version());
   }
   shard.by_version.emplace(version, shard.recency.begin());

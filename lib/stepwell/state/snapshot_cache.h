@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -15,7 +16,9 @@
 namespace stepwell {
 
 // The hot snapshots, whole, in front of a store: the most recently used stay, the others come back from the
-// store on demand. Dropping a snapshot here drops only this cache's reference. Thread-safe.
+// store on demand. A state that moves on leaves its past behind: a snapshot that has been stepped once is the
+// next to go, unless it is used again. Dropping a snapshot here drops only this cache's reference.
+// Thread-safe.
 class SnapshotCache {
  public:
   using SnapshotCallback = Store::Callback<std::shared_ptr<const Snapshot>>;
@@ -26,13 +29,20 @@ class SnapshotCache {
 
   // The snapshot under `version`: inside the call when it is here, else once the store has read it. Errors
   // are the store's: NOT_FOUND (SNAPSHOT_UNKNOWN).
-  void Get(Version version, SnapshotCallback done);
+  void Get(Version version, SnapshotCallback done) { Get(version, /*to_step=*/false, std::move(done)); }
+
+  // The same, for whoever makes the next version of it.
+  void GetToStep(Version version, SnapshotCallback done) { Get(version, /*to_step=*/true, std::move(done)); }
 
   // Makes `snapshot` the most recently used.
   void Put(std::shared_ptr<const Snapshot> snapshot);
 
  private:
-  using Recency = std::list<std::shared_ptr<const Snapshot>>;  // Most recently used first.
+  struct Entry {
+    std::shared_ptr<const Snapshot> snapshot;
+    bool stepped = false;
+  };
+  using Recency = std::list<Entry>;  // The next to go is the last.
 
   // Spread over shards by version, so that steps of different streams do not wait for one lock.
   struct Shard {
@@ -43,7 +53,8 @@ class SnapshotCache {
   static constexpr size_t kShards = 16;
 
   Shard& ShardOf(Version version) { return shards_[static_cast<size_t>(version.value()) % kShards]; }
-  std::shared_ptr<const Snapshot> Find(Version version);
+  void Get(Version version, bool to_step, SnapshotCallback done);
+  std::shared_ptr<const Snapshot> Find(Version version, bool to_step);
   void Load(Version version, SnapshotCallback done);
 
   Store* const store_;

@@ -18,6 +18,12 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> Get(SnapshotCache& cache, Versio
   return result;
 }
 
+absl::StatusOr<std::shared_ptr<const Snapshot>> GetToStep(SnapshotCache& cache, Version version) {
+  absl::StatusOr<std::shared_ptr<const Snapshot>> result = absl::UnknownError("never called back");
+  cache.GetToStep(version, [&](auto snapshot) { result = std::move(snapshot); });
+  return result;
+}
+
 // Stores a snapshot of one array under `version`, and returns it.
 std::shared_ptr<const Snapshot> StoreSnapshot(MemoryStore& store, Version version) {
   auto stored = std::make_shared<StoredSnapshot>();
@@ -65,6 +71,31 @@ TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   EXPECT_EQ(*Get(cache, Version(1)), first);
   EXPECT_EQ(*Get(cache, Version(33)), third);
   EXPECT_NE(*Get(cache, Version(17)), second) << "read again from the store";
+}
+
+TEST(SnapshotCache, DropsWhatWasSteppedOnceBeforeWhatIsOlder) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
+  const auto leaf = StoreSnapshot(store, Version(1)), base = StoreSnapshot(store, Version(17));
+  cache.Put(leaf);
+  cache.Put(base);
+  EXPECT_EQ(*GetToStep(cache, Version(17)), base);
+  cache.Put(StoreSnapshot(store, Version(33)));
+  EXPECT_EQ(*Get(cache, Version(1)), leaf);
+  EXPECT_NE(*Get(cache, Version(17)), base) << "read again from the store";
+}
+
+TEST(SnapshotCache, KeepsWhatIsSteppedAgainAndAgain) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 32);
+  const auto leaf = StoreSnapshot(store, Version(1)), prompt = StoreSnapshot(store, Version(17));
+  cache.Put(prompt);
+  cache.Put(leaf);
+  EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
+  EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
+  cache.Put(StoreSnapshot(store, Version(33)));
+  EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
+  EXPECT_NE(*Get(cache, Version(1)), leaf);
 }
 
 TEST(SnapshotCache, UnknownVersionIsNotFoundWithReason) {

@@ -32,6 +32,11 @@ absl::Status HeadMoved(absl::string_view branch, Version expected, Version curre
                         {"expected_head", absl::StrCat(expected.value())}});
 }
 
+absl::Status BranchChangedTwice(absl::string_view branch) {
+  return absl::InternalError(
+      absl::StrCat("a commit changes branch \"", branch, "\" twice; expected one change of a branch"));
+}
+
 absl::Status DurabilityUnavailable(absl::string_view store) {
   return WithErrorInfo(
       absl::FailedPreconditionError(

@@ -21,6 +21,9 @@ absl::Status BranchExists(absl::string_view branch);
 // ABORTED, reason HEAD_MOVED, with metadata branch, expected_head and current_head.
 absl::Status HeadMoved(absl::string_view branch, Version expected, Version current);
 
+// INTERNAL: a batch changes `branch` twice, where the second change would not see the first.
+absl::Status BranchChangedTwice(absl::string_view branch);
+
 // FAILED_PRECONDITION, reason DURABILITY_UNAVAILABLE: a store without a disk was asked for SYNC.
 absl::Status DurabilityUnavailable(absl::string_view store);
 

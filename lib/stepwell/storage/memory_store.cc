@@ -35,23 +35,24 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
     if (branches_.contains(branch.name) || !changed.insert(branch.name).second)
       return BranchExists(branch.name);
   }
-  const auto check_change = [&](const std::string& name, std::optional<Version> expected_head) {
-    const auto branch = branches_.find(name);
-    if (branch == branches_.end()) return BranchNotFound(name);
-    const Version head = branch->second.head;
-    if (expected_head.value_or(head) != head || !changed.insert(name).second) {
-      return HeadMoved(name, expected_head.value_or(head), head);
-    }
-    return absl::OkStatus();
-  };
   for (const BranchUpdate& update : batch.branch_updates) {
-    absl::Status allowed = check_change(update.name, update.expected_head);
+    absl::Status allowed = CheckHead(update.name, update.expected_head);
     if (!allowed.ok()) return allowed;
+    if (!changed.insert(update.name).second) return BranchChangedTwice(update.name);
   }
   for (const BranchDeletion& deletion : batch.branch_deletions) {
-    absl::Status allowed = check_change(deletion.name, deletion.expected_head);
+    absl::Status allowed = CheckHead(deletion.name, deletion.expected_head);
     if (!allowed.ok()) return allowed;
+    if (!changed.insert(deletion.name).second) return BranchChangedTwice(deletion.name);
   }
+  return absl::OkStatus();
+}
+
+absl::Status MemoryStore::CheckHead(const std::string& name, std::optional<Version> expected_head) const {
+  const auto branch = branches_.find(name);
+  if (branch == branches_.end()) return BranchNotFound(name);
+  const Version head = branch->second.head;
+  if (expected_head.value_or(head) != head) return HeadMoved(name, *expected_head, head);
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ class MemoryStore final : public Store {
   std::shared_ptr<const StoredSnapshot> Find(Version version) const ABSL_LOCKS_EXCLUDED(mutex_);
   // What speaks against `batch`, which would add `bytes`.
   absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckHead(const std::string& name, std::optional<Version> expected_head) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Takes what it needs out of `batch`.
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -66,10 +66,10 @@ class Store {
   // Stores `batch` as a whole. `visible` says how it was decided: when OK, every read that starts from now on
   // sees all of the batch; when not, nothing of it was or will be seen, and `durable` is never called.
   // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
-  // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head, or is the
-  // second of one branch in the batch. ALREADY_EXISTS (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch
-  // to change. FAILED_PRECONDITION
-  // (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
+  // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head. ALREADY_EXISTS
+  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch to change. FAILED_PRECONDITION
+  // (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full. INTERNAL: the batch
+  // changes a branch twice.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
 
