@@ -8,6 +8,8 @@
 namespace stepwell::server {
 namespace {
 
+constexpr absl::Duration kHousekeepingPause = absl::Seconds(1);
+
 std::string MethodNames(const Model& model) {
   return absl::StrJoin(model.methods(), ", ",
                        [](std::string* out, const auto& method) { absl::StrAppend(out, method->name()); });
@@ -31,6 +33,7 @@ Server::Server(const Config& config)
       store_(config.store),
       models_(config.repository),
       engine_(config.engine, &store_, &models_, &clock_),
+      housekeeping_(kHousekeepingPause, [this] { engine_.DropExpired(); }),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
       states_(&engine_, config.max_message_bytes, rpcs_),
       model_service_(&models_, rpcs_),

@@ -12,6 +12,7 @@
 #include "server/services/model_service.h"
 #include "server/services/state_service.h"
 #include "stepwell/base/clock.h"
+#include "stepwell/base/periodic_task.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/storage/memory_store.h"
@@ -40,6 +41,7 @@ class Server {
   MemoryStore store_;
   ModelRepository models_;
   Engine engine_;
+  PeriodicTask housekeeping_;
   RpcServer rpcs_;
   StateService states_;
   ModelService model_service_;

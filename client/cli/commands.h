@@ -20,8 +20,14 @@ void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
-void AddSnapshotCommands(CLI::App& app, Command& chosen);  // snapshot, branch create, branch get
+void AddSnapshotCommand(CLI::App& app, Command& chosen);   // snapshot
+void AddLogCommand(CLI::App& app, Command& chosen);        // log
+void AddLabelCommands(CLI::App& app, Command& chosen);     // label, pin, unpin
+void AddBranchCommands(CLI::App& app, Command& chosen);    // branch create, get, list, …; fork
 void AddServeInfoCommand(CLI::App& app, Command& chosen);  // serve-info
+
+// What every command says of a STATE.
+inline constexpr char kStateHelp[] = "A version such as 42, or a branch such as live or @42";
 
 // An argument that stands by itself.
 inline CLI::Option* AddPositional(CLI::App& command, const std::string& name, std::string& value,

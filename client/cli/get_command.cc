@@ -101,8 +101,7 @@ absl::Status Get(Session& session, const GetArguments& arguments) {
 void AddGetCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<GetArguments>();
   CLI::App* command = app.add_subcommand("get", "Shows state arrays: all, or those that are named");
-  AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
-      ->required();
+  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
   AddPositionals(*command, "INDEX", arguments->indices, "Key paths, such as layers[0].norm.mean; none: all")
       ->type_name("");
   AddRepeated(*command, "--position,-p", arguments->positions,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "client/cli/array_text.h"
 #include "client/cli/progress.h"
 #include "client/cli/table.h"
@@ -19,11 +20,15 @@ using LabelMap = google::protobuf::Map<std::string, std::string>;
 
 std::map<std::string, std::string> Sorted(const LabelMap& labels) { return {labels.begin(), labels.end()}; }
 
+}  // namespace
+
 std::string LabelsToText(const LabelMap& labels) {
   return labels.empty() ? "none" : absl::StrJoin(Sorted(labels), " ", absl::PairFormatter("="));
 }
 
-}  // namespace
+std::string TimeToText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()), absl::UTCTimeZone());
+}
 
 Json SnapshotToJson(const v1::Snapshot& snapshot) {
   Json json = {{"version", snapshot.version()}};

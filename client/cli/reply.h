@@ -1,6 +1,7 @@
 #ifndef STEPWELL_CLIENT_CLI_REPLY_H_
 #define STEPWELL_CLIENT_CLI_REPLY_H_
 
+#include <google/protobuf/map.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <ostream>
@@ -13,6 +14,11 @@
 
 // What several commands answer with, for programs and for people.
 namespace stepwell::cli {
+
+// "a=1 b=2", or "none".
+std::string LabelsToText(const google::protobuf::Map<std::string, std::string>& labels);
+// In UTC, to the second: "2026-01-31 23:59:59".
+std::string TimeToText(const google::protobuf::Timestamp& time);
 
 Json SnapshotToJson(const v1::Snapshot& snapshot);
 void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out);

@@ -24,6 +24,7 @@ constexpr char kFooter[] =
     "  stepwell step live --input x=5             outputs, and version 2, the new head\n"
     "  stepwell get live count                    the state, by index\n"
     "  stepwell step 1 --input x=7                version 1 is as it was: this is a fork\n"
+    "  stepwell log --model counter               every version, and which came from which\n"
     "\n"
     "Exit codes:\n"
     "  0  done\n"
@@ -89,7 +90,10 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddStepCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
-  AddSnapshotCommands(app, chosen);
+  AddSnapshotCommand(app, chosen);
+  AddLogCommand(app, chosen);
+  AddLabelCommands(app, chosen);
+  AddBranchCommands(app, chosen);
   AddServeInfoCommand(app, chosen);
   NameGroups(app);
 

@@ -52,8 +52,7 @@ absl::Status Set(Session& session, const SetArguments& arguments) {
 void AddSetCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<SetArguments>();
   CLI::App* command = app.add_subcommand("set", "Makes a new version with some state arrays replaced");
-  AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
-      ->required();
+  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
   AddPositionals(*command, "ARRAY", arguments->arrays,
                  "What to replace; may be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
       ->type_name("INDEX=VALUE")

@@ -93,8 +93,7 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<StepArguments>();
   CLI::App* command =
       app.add_subcommand("step", "Runs a method on a state, and tells its outputs and the new version");
-  AddPositional(*command, "STATE", arguments->state, "A version such as 42, or a branch such as live or @42")
-      ->required();
+  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
   command->add_option("--method,-m", arguments->method, "Default: step")->type_name("METHOD");
   AddRepeated(*command, "--input,-i", arguments->inputs,
               "May be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")

@@ -110,6 +110,19 @@ absl::StatusOr<client::Labels> ParseLabels(const std::vector<std::string>& texts
   return labels;
 }
 
+absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now) {
+  if (text == "never") return absl::InfiniteFuture();
+  absl::Duration from_now;
+  if (absl::ParseDuration(text, &from_now)) return now + from_now;
+  absl::Time time;
+  for (const char* format : {"%Y-%m-%d%ET%H:%M:%E*S%Ez", "%Y-%m-%d"}) {
+    std::string ignored;
+    if (absl::ParseTime(format, text, &time, &ignored)) return time;
+  }
+  return BadInput(absl::StrCat("time \"", text, "\"; expected never, a time from now such as 90s or -2h, or ",
+                               "one such as 2026-01-31 or 2026-01-31T12:00:00Z"));
+}
+
 absl::StatusOr<absl::Duration> ParseTimeout(absl::string_view text) {
   absl::Duration timeout;
   double seconds;

@@ -31,6 +31,10 @@ absl::StatusOr<std::pair<std::string, std::string>> ParseAssignment(absl::string
 // KEY=VALUE for each; a key must not come twice.
 absl::StatusOr<client::Labels> ParseLabels(const std::vector<std::string>& texts);
 
+// A point in time: "never", a time from now such as "90s" or "2h" ("-2h" is the past), or one in RFC 3339,
+// "2026-01-31T12:00:00Z", of which the time of day may be left out.
+absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now);
+
 // A positive time: "10" and "2.5" are seconds, else with units: "500ms", "2m", "1h30m".
 absl::StatusOr<absl::Duration> ParseTimeout(absl::string_view text);
 

@@ -157,5 +157,18 @@ TEST(BytesToTextTest, TakesTheUnitThatFits) {
   EXPECT_EQ(BytesToText(std::numeric_limits<int64_t>::max()), "8388608.0 TiB");
 }
 
+TEST(ParseTime, TakesTimesFromNowAndOfTheCalendar) {
+  const absl::Time now = absl::FromUnixSeconds(1'000'000);
+  EXPECT_EQ(ParseTime("never", now).value(), absl::InfiniteFuture());
+  EXPECT_EQ(ParseTime("90s", now).value(), now + absl::Seconds(90));
+  EXPECT_EQ(ParseTime("-2h", now).value(), now - absl::Hours(2));
+  EXPECT_EQ(ParseTime("1970-01-02", now).value(), absl::FromUnixSeconds(86400));
+  EXPECT_EQ(ParseTime("1970-01-02T01:00:00+01:00", now).value(), absl::FromUnixSeconds(86400));
+  EXPECT_EQ(ParseTime("1970-01-02T00:00:00.5Z", now).value(), absl::FromUnixMillis(86400500));
+  for (const char* wrong : {"", "soon", "5", "1970-13-01", "1970-01-02T00:00:00"}) {
+    EXPECT_FALSE(ParseTime(wrong, now).ok()) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace stepwell::cli

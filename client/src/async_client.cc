@@ -200,10 +200,34 @@ PendingCall AsyncClient::GetSnapshot(const StateRef& state, Callback<v1::Snapsho
   return Start(GetSnapshotRpc(state), std::move(done), options);
 }
 
-PendingCall AsyncClient::CreateBranch(const std::string& name, const StateRef& state,
-                                      Callback<v1::Branch> done, const Labels& labels,
+PendingCall AsyncClient::ListSnapshots(const ListSnapshotsRequest& request,
+                                       Callback<v1::ListSnapshotsResponse> done, const CallOptions& options) {
+  return Start(ListSnapshotsRpc(request), std::move(done), options);
+}
+
+PendingCall AsyncClient::UpdateSnapshot(const UpdateSnapshotRequest& request, Callback<v1::Snapshot> done,
+                                        const CallOptions& options) {
+  return Start(UpdateSnapshotRpc(request), std::move(done), options);
+}
+
+PendingCall AsyncClient::CreateBranch(const CreateBranchRequest& request, Callback<v1::Branch> done,
                                       const CallOptions& options) {
-  return Start(CreateBranchRpc(name, state, labels), std::move(done), options);
+  return Start(CreateBranchRpc(request), std::move(done), options);
+}
+
+PendingCall AsyncClient::ListBranches(const ListBranchesRequest& request,
+                                      Callback<v1::ListBranchesResponse> done, const CallOptions& options) {
+  return Start(ListBranchesRpc(request), std::move(done), options);
+}
+
+PendingCall AsyncClient::UpdateBranch(const UpdateBranchRequest& request, Callback<v1::Branch> done,
+                                      const CallOptions& options) {
+  return Start(UpdateBranchRpc(request), std::move(done), options);
+}
+
+PendingCall AsyncClient::DeleteBranch(const DeleteBranchRequest& request, StatusCallback done,
+                                      const CallOptions& options) {
+  return Start(DeleteBranchRpc(request), std::move(done), options);
 }
 
 PendingCall AsyncClient::GetBranch(const std::string& name, Callback<v1::Branch> done,

@@ -123,9 +123,33 @@ absl::StatusOr<v1::Snapshot> Client::GetSnapshot(const StateRef& state, const Ca
   return Run(stubs_, options_, options, GetSnapshotRpc(state));
 }
 
-absl::StatusOr<v1::Branch> Client::CreateBranch(const std::string& name, const StateRef& state,
-                                                const Labels& labels, const CallOptions& options) {
-  return Run(stubs_, options_, options, CreateBranchRpc(name, state, labels));
+absl::StatusOr<v1::ListSnapshotsResponse> Client::ListSnapshots(const ListSnapshotsRequest& request,
+                                                                const CallOptions& options) {
+  return Run(stubs_, options_, options, ListSnapshotsRpc(request));
+}
+
+absl::StatusOr<v1::Snapshot> Client::UpdateSnapshot(const UpdateSnapshotRequest& request,
+                                                    const CallOptions& options) {
+  return Run(stubs_, options_, options, UpdateSnapshotRpc(request));
+}
+
+absl::StatusOr<v1::Branch> Client::CreateBranch(const CreateBranchRequest& request,
+                                                const CallOptions& options) {
+  return Run(stubs_, options_, options, CreateBranchRpc(request));
+}
+
+absl::StatusOr<v1::ListBranchesResponse> Client::ListBranches(const ListBranchesRequest& request,
+                                                              const CallOptions& options) {
+  return Run(stubs_, options_, options, ListBranchesRpc(request));
+}
+
+absl::StatusOr<v1::Branch> Client::UpdateBranch(const UpdateBranchRequest& request,
+                                                const CallOptions& options) {
+  return Run(stubs_, options_, options, UpdateBranchRpc(request));
+}
+
+absl::Status Client::DeleteBranch(const DeleteBranchRequest& request, const CallOptions& options) {
+  return Run(stubs_, options_, options, DeleteBranchRpc(request));
 }
 
 absl::StatusOr<v1::Branch> Client::GetBranch(const std::string& name, const CallOptions& options) {

@@ -1,5 +1,7 @@
 #include "client/src/convert.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace stepwell::client {
@@ -55,12 +57,28 @@ v1::Durability ToProto(Durability durability) {
   return v1::DURABILITY_UNSPECIFIED;
 }
 
+// Times beyond those that a message can hold become the first and the last of them.
+void Set(google::protobuf::Timestamp& message, absl::Time time) {
+  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
+  constexpr int64_t kEnd = 253402300800;    // Year 10000.
+  time = std::clamp(time, absl::FromUnixSeconds(kBegin), absl::FromUnixSeconds(kEnd) - absl::Nanoseconds(1));
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  message.set_seconds(seconds);
+  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+// What every mutation says.
+template <typename Message, typename Request>
+void SetMutation(Message& message, const Request& request) {
+  message.set_request_id(request.request_id);
+  message.set_durability(ToProto(request.durability));
+}
+
 // What every mutation of a state says beside its arrays.
 template <typename Message, typename Request>
 void SetCommon(Message& message, const Request& request) {
   message.mutable_labels()->insert(request.labels.begin(), request.labels.end());
-  message.set_request_id(request.request_id);
-  message.set_durability(ToProto(request.durability));
+  SetMutation(message, request);
 }
 
 template <typename Reply>
@@ -139,6 +157,82 @@ v1::GetArraysRequest ToProto(const GetArraysRequest& request) {
   v1::GetArraysRequest message;
   *message.mutable_state() = ToProto(request.state);
   Add(*message.mutable_selectors(), request.selectors);
+  return message;
+}
+
+v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request) {
+  v1::ListSnapshotsRequest message;
+  if (const auto* state = std::get_if<StateRef>(&request.of)) {
+    *message.mutable_ancestors_of() = ToProto(*state);
+  } else {
+    message.set_model(std::get<std::string>(request.of));
+  }
+  if (request.begin_time != absl::InfinitePast()) Set(*message.mutable_begin_time(), request.begin_time);
+  if (request.end_time != absl::InfiniteFuture()) Set(*message.mutable_end_time(), request.end_time);
+  message.mutable_labels()->insert(request.labels.begin(), request.labels.end());
+  message.set_page_size(request.page_size);
+  message.set_page_token(request.page_token);
+  return message;
+}
+
+v1::UpdateSnapshotRequest ToProto(const UpdateSnapshotRequest& request) {
+  v1::UpdateSnapshotRequest message;
+  message.set_version(request.version.value);
+  if (request.labels.has_value()) {
+    message.mutable_labels()->insert(request.labels->begin(), request.labels->end());
+    message.mutable_update_mask()->add_paths("labels");
+  }
+  if (request.pinned.has_value()) {
+    message.set_pinned(*request.pinned);
+    message.mutable_update_mask()->add_paths("pinned");
+  }
+  SetMutation(message, request);
+  return message;
+}
+
+v1::CreateBranchRequest ToProto(const CreateBranchRequest& request) {
+  v1::CreateBranchRequest message;
+  message.set_name(request.name);
+  *message.mutable_state() = ToProto(request.state);
+  if (request.expire_time != absl::InfiniteFuture()) {
+    Set(*message.mutable_expire_time(), request.expire_time);
+  }
+  SetCommon(message, request);
+  return message;
+}
+
+v1::ListBranchesRequest ToProto(const ListBranchesRequest& request) {
+  v1::ListBranchesRequest message;
+  message.set_prefix(request.prefix);
+  message.set_page_size(request.page_size);
+  message.set_page_token(request.page_token);
+  return message;
+}
+
+v1::UpdateBranchRequest ToProto(const UpdateBranchRequest& request) {
+  v1::UpdateBranchRequest message;
+  message.set_name(request.name);
+  if (request.head.has_value()) *message.mutable_head() = ToProto(*request.head);
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  if (request.labels.has_value()) {
+    message.mutable_labels()->insert(request.labels->begin(), request.labels->end());
+    message.mutable_update_mask()->add_paths("labels");
+  }
+  if (request.expire_time.has_value()) {
+    message.mutable_update_mask()->add_paths("expire_time");
+    if (*request.expire_time != absl::InfiniteFuture()) {
+      Set(*message.mutable_expire_time(), *request.expire_time);
+    }
+  }
+  SetMutation(message, request);
+  return message;
+}
+
+v1::DeleteBranchRequest ToProto(const DeleteBranchRequest& request) {
+  v1::DeleteBranchRequest message;
+  message.set_name(request.name);
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetMutation(message, request);
   return message;
 }
 

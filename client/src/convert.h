@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "stepwell/client/types.h"
+#include "stepwell/v1/branch_service.pb.h"
 #include "stepwell/v1/state_service.pb.h"
 
 namespace stepwell::client {
@@ -15,6 +16,12 @@ v1::MakeStateRequest ToProto(const MakeStateRequest& request);
 v1::StepRequest ToProto(const StepRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
+v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);
+v1::UpdateSnapshotRequest ToProto(const UpdateSnapshotRequest& request);
+v1::CreateBranchRequest ToProto(const CreateBranchRequest& request);
+v1::ListBranchesRequest ToProto(const ListBranchesRequest& request);
+v1::UpdateBranchRequest ToProto(const UpdateBranchRequest& request);
+v1::DeleteBranchRequest ToProto(const DeleteBranchRequest& request);
 
 // From replies: the arrays share the reply's memory. INTERNAL: the server sent an array that is none.
 absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply);

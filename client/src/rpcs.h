@@ -28,6 +28,12 @@ auto Only(Result* (ReplyT::*field)()) {
   };
 }
 
+// The outcome that is the reply itself.
+template <typename ReplyT>
+absl::StatusOr<ReplyT> Whole(const std::shared_ptr<ReplyT>& reply) {
+  return std::move(*reply);
+}
+
 inline auto LoadModelRpc(const std::string& name) {
   v1::LoadModelRequest message;
   message.set_name(name);
@@ -66,10 +72,7 @@ inline auto ListModelsRpc() {
 
 inline auto MakeStateRpc(const MakeStateRequest& request) {
   return MakeRpc(&Stubs::states, &States::MakeState, &States::async_interface::MakeState,
-                 !request.request_id.empty(), ToProto(request),
-                 [](const std::shared_ptr<v1::MakeStateResponse>& reply) {
-                   return absl::StatusOr<v1::MakeStateResponse>(std::move(*reply));
-                 });
+                 !request.request_id.empty(), ToProto(request), Whole<v1::MakeStateResponse>);
 }
 
 inline auto StepRpc(const StepRequest& request) {
@@ -97,13 +100,38 @@ inline auto GetSnapshotRpc(const StateRef& state) {
                  std::move(message), Only(&v1::GetSnapshotResponse::mutable_snapshot));
 }
 
-inline auto CreateBranchRpc(const std::string& name, const StateRef& state, const Labels& labels) {
-  v1::CreateBranchRequest message;
-  message.set_name(name);
-  *message.mutable_state() = ToProto(state);
-  message.mutable_labels()->insert(labels.begin(), labels.end());
-  return MakeRpc(&Stubs::branches, &Branches::CreateBranch, &Branches::async_interface::CreateBranch, false,
-                 std::move(message), Only(&v1::CreateBranchResponse::mutable_branch));
+inline auto ListSnapshotsRpc(const ListSnapshotsRequest& request) {
+  return MakeRpc(&Stubs::states, &States::ListSnapshots, &States::async_interface::ListSnapshots, true,
+                 ToProto(request), Whole<v1::ListSnapshotsResponse>);
+}
+
+inline auto UpdateSnapshotRpc(const UpdateSnapshotRequest& request) {
+  return MakeRpc(&Stubs::states, &States::UpdateSnapshot, &States::async_interface::UpdateSnapshot,
+                 !request.request_id.empty(), ToProto(request),
+                 Only(&v1::UpdateSnapshotResponse::mutable_snapshot));
+}
+
+inline auto CreateBranchRpc(const CreateBranchRequest& request) {
+  return MakeRpc(&Stubs::branches, &Branches::CreateBranch, &Branches::async_interface::CreateBranch,
+                 !request.request_id.empty(), ToProto(request),
+                 Only(&v1::CreateBranchResponse::mutable_branch));
+}
+
+inline auto ListBranchesRpc(const ListBranchesRequest& request) {
+  return MakeRpc(&Stubs::branches, &Branches::ListBranches, &Branches::async_interface::ListBranches, true,
+                 ToProto(request), Whole<v1::ListBranchesResponse>);
+}
+
+inline auto UpdateBranchRpc(const UpdateBranchRequest& request) {
+  return MakeRpc(&Stubs::branches, &Branches::UpdateBranch, &Branches::async_interface::UpdateBranch,
+                 !request.request_id.empty(), ToProto(request),
+                 Only(&v1::UpdateBranchResponse::mutable_branch));
+}
+
+inline auto DeleteBranchRpc(const DeleteBranchRequest& request) {
+  return MakeRpc(&Stubs::branches, &Branches::DeleteBranch, &Branches::async_interface::DeleteBranch,
+                 !request.request_id.empty(), ToProto(request),
+                 [](const std::shared_ptr<v1::DeleteBranchResponse>&) { return absl::OkStatus(); });
 }
 
 inline auto GetBranchRpc(const std::string& name) {

@@ -85,7 +85,7 @@ absl::StatusOr<client::Version> Vitals::MakeState(const std::string& branch) {
 }
 
 absl::Status Vitals::Fork(const std::string& branch, client::Version version) {
-  return client_.CreateBranch(branch, version).status();
+  return client_.CreateBranch({.name = branch, .state = version}).status();
 }
 
 absl::StatusOr<client::StepResult> Vitals::Run(const client::StateRef& state, const std::string& method,

@@ -1,9 +1,11 @@
 #include "server/convert/decode.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_join.h"
 
 namespace stepwell::server {
 
@@ -99,6 +101,32 @@ absl::StatusOr<std::optional<Durability>> DecodeDurability(v1::Durability durabi
                                                      "; expected one of stepwell.v1.Durability, from 0 to ",
                                                      v1::Durability_MAX));
   }
+}
+
+absl::StatusOr<absl::Time> DecodeTime(absl::string_view field, const google::protobuf::Timestamp& time) {
+  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
+  constexpr int64_t kEnd = 253402300800;    // Year 10000.
+  if (time.seconds() >= kBegin && time.seconds() < kEnd && time.nanos() >= 0 &&
+      time.nanos() < 1'000'000'000) {
+    return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " has ", time.seconds(), " seconds and ", time.nanos(),
+                   " nanos; expected a time between the years 1 and 9999, with 0 to 999999999 nanos"));
+}
+
+absl::StatusOr<std::vector<bool>> DecodeUpdateMask(const google::protobuf::FieldMask& mask,
+                                                   absl::Span<const absl::string_view> fields) {
+  std::vector<bool> has(fields.size(), false);
+  for (const std::string& path : mask.paths()) {
+    const auto field = std::ranges::find(fields, path);
+    if (field == fields.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("update_mask has \"", absl::CHexEscape(path),
+                                                     "\"; expected ", absl::StrJoin(fields, " or ")));
+    }
+    has[static_cast<size_t>(field - fields.begin())] = true;
+  }
+  return has;
 }
 
 Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& labels) {

@@ -1,11 +1,16 @@
 #ifndef STEPWELL_SERVER_CONVERT_DECODE_H_
 #define STEPWELL_SERVER_CONVERT_DECODE_H_
 
+#include <google/protobuf/field_mask.pb.h>
+#include <google/protobuf/timestamp.pb.h>
+
 #include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "stepwell/engine/requests.h"
@@ -38,6 +43,21 @@ absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
     google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages);
 absl::StatusOr<std::optional<Durability>> DecodeDurability(v1::Durability durability);
 absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version);
+
+// The head that a request expects, if it names one.
+template <typename Message>
+absl::StatusOr<std::optional<Version>> DecodeExpectedHead(const Message& message) {
+  if (!message.has_expected_head()) return std::nullopt;
+  const absl::StatusOr<Version> version = DecodeVersion("expected_head", message.expected_head());
+  if (!version.ok()) return version.status();
+  return *version;
+}
+
+// A time between the years 1 and 9999. `field` names it in errors.
+absl::StatusOr<absl::Time> DecodeTime(absl::string_view field, const google::protobuf::Timestamp& time);
+// Whether the mask has each of `fields`; INVALID_ARGUMENT when it has another.
+absl::StatusOr<std::vector<bool>> DecodeUpdateMask(const google::protobuf::FieldMask& mask,
+                                                   absl::Span<const absl::string_view> fields);
 Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& labels);
 
 // UNIMPLEMENTED unless empty: this server does not remember what it answered.

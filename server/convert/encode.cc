@@ -63,6 +63,7 @@ v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
   Set(*message.mutable_create_time(), record.create_time);
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
   message.set_step_count(record.step_count);
+  message.set_pinned(record.pinned);
   message.set_state_bytes(record.state_bytes);
   message.set_new_bytes(record.new_bytes);
   message.set_durable(durable);

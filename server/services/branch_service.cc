@@ -1,11 +1,91 @@
 #include "server/services/branch_service.h"
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "server/convert/encode.h"
+#include "server/convert/page.h"
 #include "server/services/call_handlers.h"
 
 namespace stepwell::server {
+namespace {
+
+absl::StatusOr<CreateBranchRequest> Decode(v1::CreateBranchRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
+  if (!state.ok()) return state.status();
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  CreateBranchRequest request{.name = std::move(*message.mutable_name()),
+                              .state = *std::move(state),
+                              .labels = DecodeLabels(message.labels()),
+                              .durability = *durability};
+  if (message.has_expire_time()) {
+    const absl::StatusOr<absl::Time> time = DecodeTime("expire_time", message.expire_time());
+    if (!time.ok()) return time.status();
+    request.expire_time = *time;
+  }
+  return request;
+}
+
+absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
+  if (!expected_head.ok()) return expected_head.status();
+  const absl::StatusOr<std::vector<bool>> has =
+      DecodeUpdateMask(message.update_mask(), {"labels", "expire_time"});
+  if (!has.ok()) return has.status();
+  if (!message.has_head() && message.update_mask().paths().empty()) {
+    return absl::InvalidArgumentError(
+        "nothing is to be changed; expected head, or an update_mask of labels or expire_time");
+  }
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  UpdateBranchRequest request{
+      .name = std::move(*message.mutable_name()), .expected_head = *expected_head, .durability = *durability};
+  if (message.has_head()) {
+    absl::StatusOr<StateRef> head = DecodeStateRef(std::move(*message.mutable_head()));
+    if (!head.ok()) return head.status();
+    request.head = *std::move(head);
+  }
+  if ((*has)[0]) request.labels = DecodeLabels(message.labels());
+  if ((*has)[1]) {
+    request.expire_time = absl::InfiniteFuture();
+    if (message.has_expire_time()) {
+      const absl::StatusOr<absl::Time> time = DecodeTime("expire_time", message.expire_time());
+      if (!time.ok()) return time.status();
+      request.expire_time = *time;
+    }
+  }
+  return request;
+}
+
+absl::StatusOr<DeleteBranchRequest> Decode(v1::DeleteBranchRequest&& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
+  if (!expected_head.ok()) return expected_head.status();
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  return DeleteBranchRequest{
+      .name = std::move(*message.mutable_name()), .expected_head = *expected_head, .durability = *durability};
+}
+
+// What answers `call` with a Reply that holds a branch.
+template <typename Reply>
+auto AnswerWithBranch(std::shared_ptr<UnaryCall> call) {
+  return [call = std::move(call)](absl::StatusOr<BranchRecord> branch) {
+    if (!branch.ok()) return call->Answer(branch.status());
+    Reply reply;
+    *reply.mutable_branch() = Encode(*branch);
+    call->Answer(Serialize(reply));
+  };
+}
+
+}  // namespace
 
 BranchService::BranchService(Engine* engine, RpcServer& rpcs) : engine_(engine) {
   rpcs.AddService(&generated_);
@@ -14,39 +94,60 @@ BranchService::BranchService(Engine* engine, RpcServer& rpcs) : engine_(engine) 
       [this](auto call, auto request) { CreateBranch(call, std::move(request)); });
   AddUnary<v1::GetBranchRequest>(rpcs, generated_, &Generated::RequestGetBranch,
                                  [this](auto call, auto request) { GetBranch(call, std::move(request)); });
+  AddUnary<v1::ListBranchesRequest>(
+      rpcs, generated_, &Generated::RequestListBranches,
+      [this](auto call, auto request) { ListBranches(call, std::move(request)); });
+  AddUnary<v1::UpdateBranchRequest>(
+      rpcs, generated_, &Generated::RequestUpdateBranch,
+      [this](auto call, auto request) { UpdateBranch(call, std::move(request)); });
+  AddUnary<v1::DeleteBranchRequest>(
+      rpcs, generated_, &Generated::RequestDeleteBranch,
+      [this](auto call, auto request) { DeleteBranch(call, std::move(request)); });
 }
 
 void BranchService::CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBranchRequest&& message) {
-  const absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return call->Answer(supported);
-  if (message.has_expire_time()) {
-    return call->Answer(
-        absl::UnimplementedError("expire_time is given, and branches of this server do not expire yet"));
-  }
-  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
-  if (!state.ok()) return call->Answer(state.status());
-  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
-  if (!durability.ok()) return call->Answer(durability.status());
-  engine_->CreateBranch({.name = std::move(*message.mutable_name()),
-                         .state = *std::move(state),
-                         .labels = DecodeLabels(message.labels()),
-                         .durability = *durability},
-                        [call = std::move(call)](absl::StatusOr<BranchRecord> branch) {
-                          if (!branch.ok()) return call->Answer(branch.status());
-                          v1::CreateBranchResponse reply;
-                          *reply.mutable_branch() = Encode(*branch);
-                          call->Answer(Serialize(reply));
-                        });
+  absl::StatusOr<CreateBranchRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  engine_->CreateBranch(*std::move(request), AnswerWithBranch<v1::CreateBranchResponse>(std::move(call)));
 }
 
 void BranchService::GetBranch(std::shared_ptr<UnaryCall> call, v1::GetBranchRequest&& message) {
   engine_->GetBranch({std::move(*message.mutable_name())},
-                     [call = std::move(call)](absl::StatusOr<BranchRecord> branch) {
-                       if (!branch.ok()) return call->Answer(branch.status());
-                       v1::GetBranchResponse reply;
-                       *reply.mutable_branch() = Encode(*branch);
-                       call->Answer(Serialize(reply));
-                     });
+                     AnswerWithBranch<v1::GetBranchResponse>(std::move(call)));
+}
+
+void BranchService::ListBranches(std::shared_ptr<UnaryCall> call, v1::ListBranchesRequest&& message) {
+  absl::StatusOr<Page> page = DecodePage(message);
+  if (!page.ok()) return call->Answer(page.status());
+  ListBranchesRequest request{
+      .prefix = message.prefix(), .after = std::move(page->after), .limit = page->size};
+  engine_->ListBranches(std::move(request), [call = std::move(call), message = std::move(message)](
+                                                absl::StatusOr<ListBranchesResult> result) {
+    if (!result.ok()) return call->Answer(result.status());
+    v1::ListBranchesResponse reply;
+    for (const BranchRecord& branch : result->branches) *reply.add_branches() = Encode(branch);
+    if (result->next_after.has_value()) {
+      reply.set_next_page_token(EncodePageToken(message, *result->next_after));
+    }
+    call->Answer(Serialize(reply));
+  });
+}
+
+void BranchService::UpdateBranch(std::shared_ptr<UnaryCall> call, v1::UpdateBranchRequest&& message) {
+  absl::StatusOr<UpdateBranchRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->UpdateBranch(*std::move(request), AnswerWithBranch<v1::UpdateBranchResponse>(std::move(call)));
+}
+
+void BranchService::DeleteBranch(std::shared_ptr<UnaryCall> call, v1::DeleteBranchRequest&& message) {
+  absl::StatusOr<DeleteBranchRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->DeleteBranch(*std::move(request), [call = std::move(call)](absl::StatusOr<BranchRecord> branch) {
+    if (!branch.ok()) return call->Answer(branch.status());
+    call->Answer(Serialize(v1::DeleteBranchResponse()));
+  });
 }
 
 }  // namespace stepwell::server

@@ -7,18 +7,23 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.BranchService: CreateBranch and GetBranch. Thread-safe.
+// Serves stepwell.v1.BranchService: all but WatchBranches. Thread-safe.
 class BranchService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves.
   BranchService(Engine* engine, RpcServer& rpcs);
 
  private:
-  using Generated = v1::BranchService::WithRawMethod_CreateBranch<
-      v1::BranchService::WithRawMethod_GetBranch<v1::BranchService::Service>>;
+  using Service = v1::BranchService;
+  using Generated = Service::WithRawMethod_CreateBranch<
+      Service::WithRawMethod_GetBranch<Service::WithRawMethod_ListBranches<
+          Service::WithRawMethod_UpdateBranch<Service::WithRawMethod_DeleteBranch<Service::Service>>>>>;
 
   void CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBranchRequest&& message);
   void GetBranch(std::shared_ptr<UnaryCall> call, v1::GetBranchRequest&& message);
+  void ListBranches(std::shared_ptr<UnaryCall> call, v1::ListBranchesRequest&& message);
+  void UpdateBranch(std::shared_ptr<UnaryCall> call, v1::UpdateBranchRequest&& message);
+  void DeleteBranch(std::shared_ptr<UnaryCall> call, v1::DeleteBranchRequest&& message);
 
   Engine* const engine_;
   Generated generated_;

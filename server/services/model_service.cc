@@ -1,21 +1,17 @@
 #include "server/services/model_service.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "server/convert/encode.h"
+#include "server/convert/page.h"
 #include "server/services/call_handlers.h"
 #include "stepwell/engine/errors.h"
-#include "stepwell/model/package.h"
 
 namespace stepwell::server {
 namespace {
 
 constexpr int kLoaderThreads = 1;
 constexpr size_t kMaxWaitingLoads = 64;
-
-constexpr int kDefaultPageSize = 100;
-constexpr int kMaxPageSize = 1000;
 
 }  // namespace
 
@@ -71,21 +67,14 @@ void ModelService::GetModel(std::shared_ptr<UnaryCall> call, const v1::GetModelR
 }
 
 void ModelService::ListModels(std::shared_ptr<UnaryCall> call, const v1::ListModelsRequest& message) {
-  if (message.page_size() < 0) {
-    return call->Answer(absl::InvalidArgumentError(absl::StrCat("page_size is ", message.page_size(),
-                                                                "; expected 0 (the default of ",
-                                                                kDefaultPageSize, ") or more")));
-  }
-  if (!message.page_token().empty() && !CheckModelName(message.page_token()).ok()) {
-    return call->Answer(absl::InvalidArgumentError("page_token is none that ListModels gave"));
-  }
-  const int page_size =
-      message.page_size() == 0 ? kDefaultPageSize : std::min<int>(message.page_size(), kMaxPageSize);
+  const absl::StatusOr<Page> page = DecodePage(message);
+  if (!page.ok()) return call->Answer(page.status());
+  const int page_size = static_cast<int>(page->size);
   v1::ListModelsResponse reply;
-  for (const ModelStatus& status : models_->List()) {  // In the order of names; a token is the last one sent.
-    if (status.name <= message.page_token()) continue;
+  for (const ModelStatus& status : models_->List()) {  // In the order of names.
+    if (status.name <= page->after) continue;
     if (reply.models_size() == page_size) {
-      reply.set_next_page_token(reply.models(page_size - 1).name());
+      reply.set_next_page_token(EncodePageToken(message, reply.models(page_size - 1).name()));
       break;
     }
     *reply.add_models() = Encode(status);

@@ -3,22 +3,15 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "server/convert/encode.h"
 #include "server/convert/message_writer.h"
+#include "server/convert/page.h"
 #include "server/services/array_stream.h"
 #include "server/services/call_handlers.h"
 
 namespace stepwell::server {
 namespace {
-
-// The head that a request expects, if it names one.
-template <typename Message>
-absl::StatusOr<std::optional<Version>> DecodeExpectedHead(const Message& message) {
-  if (!message.has_expected_head()) return std::nullopt;
-  const absl::StatusOr<Version> version = DecodeVersion("expected_head", message.expected_head());
-  if (!version.ok()) return version.status();
-  return *version;
-}
 
 absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
   absl::Status supported = CheckNoRequestId(message.request_id());
@@ -86,6 +79,56 @@ absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
   return request;
 }
 
+absl::StatusOr<ListSnapshotsRequest> Decode(v1::ListSnapshotsRequest&& message) {
+  const absl::StatusOr<Page> page = DecodePage(message);
+  if (!page.ok()) return page.status();
+  ListSnapshotsRequest request{.labels = DecodeLabels(message.labels()), .limit = page->size};
+  switch (message.of_case()) {
+    case v1::ListSnapshotsRequest::kAncestorsOf: {
+      absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_ancestors_of()));
+      if (!state.ok()) return state.status();
+      request.of = *std::move(state);
+      break;
+    }
+    case v1::ListSnapshotsRequest::kModel:
+      request.of = ListSnapshotsRequest::Model{std::move(*message.mutable_model())};
+      break;
+    case v1::ListSnapshotsRequest::OF_NOT_SET:
+      return absl::InvalidArgumentError("neither ancestors_of nor model is set; expected one of them");
+  }
+  int64_t after = 0;
+  if (absl::SimpleAtoi(page->after, &after)) request.after = Version(after);
+  if (message.has_begin_time()) {
+    const absl::StatusOr<absl::Time> time = DecodeTime("begin_time", message.begin_time());
+    if (!time.ok()) return time.status();
+    request.begin_time = *time;
+  }
+  if (message.has_end_time()) {
+    const absl::StatusOr<absl::Time> time = DecodeTime("end_time", message.end_time());
+    if (!time.ok()) return time.status();
+    request.end_time = *time;
+  }
+  return request;
+}
+
+absl::StatusOr<UpdateSnapshotRequest> Decode(const v1::UpdateSnapshotRequest& message) {
+  absl::Status supported = CheckNoRequestId(message.request_id());
+  if (!supported.ok()) return supported;
+  const absl::StatusOr<Version> version = DecodeVersion("version", message.version());
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<std::vector<bool>> has = DecodeUpdateMask(message.update_mask(), {"labels", "pinned"});
+  if (!has.ok()) return has.status();
+  if (message.update_mask().paths().empty()) {
+    return absl::InvalidArgumentError("update_mask is empty; expected labels or pinned");
+  }
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  UpdateSnapshotRequest request{.version = *version, .durability = *durability};
+  if ((*has)[0]) request.labels = DecodeLabels(message.labels());
+  if ((*has)[1]) request.pinned = message.pinned();
+  return request;
+}
+
 // Of GetArrays and ReadArrays.
 template <typename Message>
 absl::StatusOr<GetArraysRequest> DecodeRead(Message&& message) {
@@ -135,6 +178,12 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
   AddUnary<v1::GetSnapshotRequest>(
       rpcs, generated_, &Generated::RequestGetSnapshot,
       [this](auto call, auto request) { GetSnapshot(call, std::move(request)); });
+  AddUnary<v1::ListSnapshotsRequest>(
+      rpcs, generated_, &Generated::RequestListSnapshots,
+      [this](auto call, auto request) { ListSnapshots(call, std::move(request)); });
+  AddUnary<v1::UpdateSnapshotRequest>(
+      rpcs, generated_, &Generated::RequestUpdateSnapshot,
+      [this](auto call, auto request) { UpdateSnapshot(call, std::move(request)); });
 }
 
 void StateService::MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message) {
@@ -209,6 +258,44 @@ void StateService::GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotR
     *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
     call->Answer(Serialize(reply));
   });
+}
+
+void StateService::ListSnapshots(std::shared_ptr<UnaryCall> call, v1::ListSnapshotsRequest&& message) {
+  absl::StatusOr<ListSnapshotsRequest> request = Decode(v1::ListSnapshotsRequest(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->ListSnapshots(
+      *std::move(request), [call = std::move(call), message = std::move(message),
+                            max_reply_bytes = max_reply_bytes_](absl::StatusOr<ListSnapshotsResult> page) {
+        if (!page.ok()) return call->Answer(page.status());
+        v1::ListSnapshotsResponse reply;
+        int64_t bytes = 0;
+        for (const SnapshotInfo& snapshot : page->snapshots) {
+          v1::Snapshot encoded = server::Encode(*snapshot.record, snapshot.durable);
+          bytes += static_cast<int64_t>(encoded.ByteSizeLong());
+          if (bytes > max_reply_bytes && reply.snapshots_size() > 0) {  // Labels may be long.
+            page->next_after = Version(reply.snapshots(reply.snapshots_size() - 1).version());
+            break;
+          }
+          *reply.add_snapshots() = std::move(encoded);
+        }
+        if (page->next_after.has_value()) {
+          reply.set_next_page_token(EncodePageToken(message, absl::StrCat(page->next_after->value())));
+        }
+        call->Answer(Serialize(reply));
+      });
+}
+
+void StateService::UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::UpdateSnapshotRequest& message) {
+  absl::StatusOr<UpdateSnapshotRequest> request = Decode(message);
+  if (!request.ok()) return call->Answer(request.status());
+  engine_->UpdateSnapshot(*std::move(request),
+                          [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
+                            if (!snapshot.ok()) return call->Answer(snapshot.status());
+                            v1::UpdateSnapshotResponse reply;
+                            *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
+                            call->Answer(Serialize(reply));
+                          });
 }
 
 }  // namespace stepwell::server

@@ -9,8 +9,8 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays and GetSnapshot.
-// Thread-safe.
+// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays, GetSnapshot,
+// ListSnapshots and UpdateSnapshot. Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
@@ -19,9 +19,10 @@ class StateService {
 
  private:
   using Service = v1::StateService;
-  using Generated = Service::WithRawMethod_MakeState<
-      Service::WithRawMethod_Step<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
-          Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<Service::Service>>>>>>;
+  using Generated = Service::WithRawMethod_MakeState<Service::WithRawMethod_Step<
+      Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<Service::WithRawMethod_ReadArrays<
+          Service::WithRawMethod_GetSnapshot<Service::WithRawMethod_ListSnapshots<
+              Service::WithRawMethod_UpdateSnapshot<Service::Service>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);
@@ -29,6 +30,8 @@ class StateService {
   void GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysRequest&& message);
   void ReadArrays(std::shared_ptr<ServerStreamCall> call, v1::ReadArraysRequest&& message);
   void GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&& message);
+  void ListSnapshots(std::shared_ptr<UnaryCall> call, v1::ListSnapshotsRequest&& message);
+  void UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::UpdateSnapshotRequest& message);
 
   Engine* const engine_;
   const int64_t max_reply_bytes_;

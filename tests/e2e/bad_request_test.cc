@@ -38,8 +38,8 @@ TEST_F(ServerTest, WhatIsNotThereIsNotFound) {
   ExpectError(client_->Step({.state = BranchName{"nope"}}).status(), absl::StatusCode::kNotFound,
               "BRANCH_NOT_FOUND");
   ExpectError(client_->GetBranch("nope").status(), absl::StatusCode::kNotFound, "BRANCH_NOT_FOUND", "nope");
-  ExpectError(client_->CreateBranch("nope", Version{999999}).status(), absl::StatusCode::kNotFound,
-              "SNAPSHOT_UNKNOWN");
+  ExpectError(client_->CreateBranch({.name = "nope", .state = Version{999999}}).status(),
+              absl::StatusCode::kNotFound, "SNAPSHOT_UNKNOWN");
   for (const absl::Status& status : {client_->LoadModel("nope").status(), client_->UnloadModel("nope"),
                                      client_->GetModel("nope").status()}) {
     ExpectError(status, absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "nope");
@@ -189,8 +189,8 @@ TEST_F(ServerTest, NamesWithZeroBytesAreRefusedOrUnknown) {
               absl::StatusCode::kInvalidArgument, "", "counter\\x00x");
   ExpectError(client_->GetArrays({.state = root, .selectors = {{IndexPath{name}, {}}}}).status(),
               absl::StatusCode::kInvalidArgument, "", "counter\\x00x");
-  ExpectError(client_->CreateBranch(name, root).status(), absl::StatusCode::kInvalidArgument, "",
-              "counter\\x00x");
+  ExpectError(client_->CreateBranch({.name = name, .state = root}).status(),
+              absl::StatusCode::kInvalidArgument, "", "counter\\x00x");
   ExpectError(client_->GetBranch(name).status(), absl::StatusCode::kNotFound, "BRANCH_NOT_FOUND");
 }
 

@@ -1,17 +1,5 @@
 // What a user of the `stepwell` command sees: the real command against the real server.
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "tests/e2e/cli_process.h"
-#include "tests/e2e/server_process.h"
+#include "tests/e2e/cli_fixture.h"
 
 namespace stepwell::testing {
 namespace {
@@ -24,79 +12,6 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 
 namespace fs = std::filesystem;
-
-class CliTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = fs::path(::testing::TempDir()) / absl::StrCat("cli_", getpid());
-    fs::create_directories(folder_ / "models");
-    const fs::path data = STEPWELL_SOURCE_DIR "/tests/data";
-    for (const char* model : {"equinox/counter", "equinox/conv_batchnorm", "equinox/gru_cell",
-                              "equinox/batchnorm_ema", "models/mixed"}) {
-      fs::copy(data / model, folder_ / "models" / fs::path(model).filename());
-    }
-    fs::create_directories(folder_ / "models/broken");
-    fs::copy(data / "equinox/counter/step.onnx", folder_ / "models/broken/step.onnx");
-    std::ofstream(folder_ / "models/broken/model.textproto")
-        << "state { index: \"count\" dtype: FLOAT32 }\nstate { index: \"count\" dtype: INT32 }\nmethod { "
-           "name: \"step\" }";
-    server_ = new ServerProcess(folder_ / "models");
-    setenv("STEPWELL_SERVER", server_->address().c_str(), 1);
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    fs::remove_all(folder_);
-  }
-
-  static Finished Run(std::vector<std::string> arguments, const std::string& input = "") {
-    arguments.insert(arguments.begin(), STEPWELL);
-    return RunProgram(arguments, input);
-  }
-
-  // Of a command that must succeed.
-  static std::string Text(const std::vector<std::string>& arguments, const std::string& input = "") {
-    const Finished finished = Run(arguments, input);
-    EXPECT_EQ(finished.exit_code, 0) << finished.err;
-    EXPECT_EQ(finished.err, "");
-    return finished.out;
-  }
-  static json Json(std::vector<std::string> arguments, const std::string& input = "") {
-    arguments.push_back("--json");
-    return json::parse(Text(arguments, input));
-  }
-
-  // A command that must fail so, for people and for programs.
-  static void ExpectError(std::vector<std::string> arguments, int exit_code, const std::string& what,
-                          const std::string& reason = "", const std::string& input = "") {
-    const Finished finished = Run(arguments, input);
-    EXPECT_EQ(finished.exit_code, exit_code) << finished.err;
-    EXPECT_EQ(finished.out, "");
-    EXPECT_THAT(finished.err, HasSubstr(what));
-    EXPECT_TRUE(absl::StartsWith(finished.err, "stepwell: ")) << finished.err;
-    arguments.push_back("--json");
-    const Finished in_json = Run(arguments, input);
-    EXPECT_EQ(in_json.exit_code, exit_code);
-    EXPECT_EQ(in_json.out, "");
-    const json error = json::parse(in_json.err).at("error");
-    EXPECT_EQ(error.at("reason"), reason) << error;
-    EXPECT_TRUE(error.at("code").is_string() && error.at("message").is_string() &&
-                error.at("metadata").is_object());
-  }
-
-  static std::string Make(const std::string& model, std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"make", model});
-    return Json(more).at("version").dump();
-  }
-  static fs::path File(const std::string& name) { return folder_ / name; }
-  static std::string Read(const fs::path& file) {
-    std::ostringstream content;
-    content << std::ifstream(file, std::ios::binary).rdbuf();
-    return content.str();
-  }
-
-  static inline fs::path folder_;
-  static inline ServerProcess* server_ = nullptr;
-};
 
 TEST_F(CliTest, FirstSessionStepsAndForks) {
   const std::string root = Make("counter", {"--branch", "first"});
@@ -309,8 +224,8 @@ TEST_F(CliTest, HelpTeachesWithExamplesAndExitsWithZero) {
   for (const char* part : {"Exit codes:", "A first session:", "serve-info", "STEPWELL_SERVER", "@NAME"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
-  for (const char* command :
-       {"models", "load", "unload", "make", "step", "get", "set", "snapshot", "branch", "serve-info"}) {
+  for (const char* command : {"models", "load", "unload", "make", "step", "get", "set", "snapshot", "log",
+                              "label", "pin", "unpin", "branch", "fork", "serve-info"}) {
     EXPECT_THAT(Text({command, "--help"}), HasSubstr("xample")) << command;
   }
   EXPECT_THAT(Text({"--version"}), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -332,10 +247,11 @@ std::vector<std::string> Complete(const std::string& line) {
 }
 
 TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
-  EXPECT_THAT(Complete("stepwell "), ElementsAre("models", "load", "unload", "make", "step", "get", "set",
-                                                 "snapshot", "branch", "serve-info"));
+  EXPECT_THAT(Complete("stepwell "),
+              ElementsAre("models", "load", "unload", "make", "step", "get", "set", "snapshot", "log",
+                          "label", "pin", "unpin", "branch", "fork", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"), ElementsAre("step", "set", "snapshot", "serve-info"));
-  EXPECT_THAT(Complete("stepwell branch "), ElementsAre("create", "get"));
+  EXPECT_THAT(Complete("stepwell branch "), ElementsAre("create", "get", "list", "move", "expire", "delete"));
   EXPECT_THAT(Complete("stepwell get live --s"), ElementsAre("--server", "--slice", "--subtree"));
   EXPECT_THAT(Complete("stepwell branch create --l"), ElementsAre("--label"));
   EXPECT_THAT(Complete("stepwell --no"), ElementsAre());

@@ -8,7 +8,6 @@
 #include "stepwell/engine/selection.h"
 #include "stepwell/engine/set_arrays.h"
 #include "stepwell/engine/step.h"
-#include "stepwell/storage/errors.h"
 
 namespace stepwell {
 namespace {
@@ -27,10 +26,12 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),
       queues_(&pool_, options.max_queued_per_branch),
-      context_{.store = store,
-               .models = models,
+      branches_(store, &queues_, clock, options.default_durability),
+      history_(store, &branches_, options.default_durability),
+      context_{.models = models,
                .cache = &cache_,
                .writer = &writer_,
+               .branches = &branches_,
                .queues = &queues_,
                .pool = &pool_,
                .inline_limit = options.inline_limit,
@@ -93,21 +94,12 @@ void Engine::SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const 
   std::make_shared<stepwell::SetArrays>(context_, std::move(request), std::move(done))->Start();
 }
 
-void Engine::ResolveVersion(const StateRef& state, Callback<Version> done) {
-  if (const auto* version = std::get_if<Version>(&state)) return std::move(done)(*version);
-  store_->ReadBranch(std::get<BranchName>(state).value,
-                     [done = std::move(done)](absl::StatusOr<BranchRecord> branch) mutable {
-                       if (!branch.ok()) return std::move(done)(branch.status());
-                       std::move(done)(branch->head);
-                     });
-}
-
 void Engine::GetArrays(GetArraysRequest request, Callback<GetArraysResult> done) {
   const absl::Status waits = request.call.Check();
   if (!waits.ok()) return std::move(done)(waits);
   const StateRef state = request.state;
-  ResolveVersion(state, [this, request = std::move(request),
-                         done = std::move(done)](absl::StatusOr<Version> version) mutable {
+  branches_.Resolve(state, [this, request = std::move(request),
+                            done = std::move(done)](absl::StatusOr<Version> version) mutable {
     if (!version.ok()) return std::move(done)(version.status());
     cache_.Get(*version, [this, request = std::move(request), done = std::move(done)](
                              absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) mutable {
@@ -142,51 +134,6 @@ void Engine::ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot
   };
   if (copied <= kMaxInlineCopy) return take();
   pool_.Schedule(std::move(take));
-}
-
-void Engine::GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done) {
-  ResolveVersion(request.state, [this, done = std::move(done)](absl::StatusOr<Version> version) mutable {
-    if (!version.ok()) return std::move(done)(version.status());
-    store_->ReadSnapshot(*version, [this, done = std::move(done)](
-                                       absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
-      if (!record.ok()) return std::move(done)(record.status());
-      const bool durable = store_->IsDurable((*record)->version);
-      std::move(done)(SnapshotInfo{*std::move(record), durable});
-    });
-  });
-}
-
-void Engine::CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done) {
-  const absl::Status named = CheckBranchName(request.name);
-  if (!named.ok()) return std::move(done)(named);
-  const GetSnapshotRequest head{request.state};
-  GetSnapshot(head, [this, request = std::move(request),
-                     done = std::move(done)](absl::StatusOr<SnapshotInfo> snapshot) mutable {
-    if (!snapshot.ok()) return std::move(done)(snapshot.status());
-    const absl::Time now = clock_->Now();
-    BranchRecord branch{.name = std::move(request.name),
-                        .model = snapshot->record->origin->model,
-                        .head = snapshot->record->version,
-                        .create_time = now,
-                        .update_time = now,
-                        .labels = std::move(request.labels)};
-    CommitBatch batch;
-    batch.new_branches.push_back(branch);
-    auto shared_done = std::make_shared<Callback<BranchRecord>>(std::move(done));
-    store_->Commit(
-        std::move(batch), request.durability.value_or(options_.default_durability),
-        [shared_done](absl::Status visible) {
-          if (!visible.ok()) std::move (*shared_done)(std::move(visible));
-        },
-        [shared_done, branch = std::move(branch)](absl::Status durable) mutable {
-          if (!durable.ok()) return std::move(*shared_done)(std::move(durable));
-          std::move (*shared_done)(std::move(branch));
-        });
-  });
-}
-
-void Engine::GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done) {
-  store_->ReadBranch(request.name, std::move(done));
 }
 
 }  // namespace stepwell

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -11,6 +12,8 @@
 #include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/branches.h"
+#include "stepwell/engine/history.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/engine/transition.h"
@@ -63,21 +66,57 @@ class Engine {
   void GetArrays(GetArraysRequest request, Callback<GetArraysResult> done);
 
   // What is known of a snapshot but for its arrays. NOT_FOUND: version, branch.
-  void GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done);
+  void GetSnapshot(const GetSnapshotRequest& request, Callback<SnapshotInfo> done) {
+    history_.Get(request, std::move(done));
+  }
+
+  // A page of a history, newest first. NOT_FOUND: version, branch.
+  void ListSnapshots(ListSnapshotsRequest request, Callback<ListSnapshotsResult> done) {
+    history_.List(std::move(request), std::move(done));
+  }
+
+  // Changes what is said of a snapshot, never its state. NOT_FOUND: version.
+  void UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done) {
+    history_.Update(std::move(request), std::move(done));
+  }
 
   // Whether the snapshot under `version` would survive a crash now.
   bool IsDurable(Version version) const { return store_->IsDurable(version); }
 
   // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS.
   // INVALID_ARGUMENT: the name.
-  void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);
+  void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done) {
+    branches_.Create(std::move(request), std::move(done));
+  }
 
   // NOT_FOUND.
-  void GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done);
+  void GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done) {
+    branches_.Read(request.name, std::move(done));
+  }
+
+  // A page of the branches, by name.
+  void ListBranches(ListBranchesRequest request, Callback<ListBranchesResult> done) {
+    branches_.List(std::move(request), std::move(done));
+  }
+
+  // Waits for its turn among the steps on the branch. NOT_FOUND: branch, version. ABORTED: the head is not
+  // the expected one. FAILED_PRECONDITION: the new head is another model's. RESOURCE_EXHAUSTED: the branch's
+  // queue is full. CANCELLED, DEADLINE_EXCEEDED: before its turn.
+  void UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> done) {
+    branches_.Update(std::move(request), std::move(done));
+  }
+
+  // Forgets the name, in its turn; the snapshots stay. Answers with what the branch was. Errors as
+  // UpdateBranch.
+  void DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done) {
+    branches_.Delete(std::move(request), std::move(done));
+  }
+
+  // Deletes the branches that have expired. They are not to be seen before that either, but take memory: call
+  // it from time to time.
+  void DropExpired() { branches_.DropExpired(); }
 
  private:
-  // The version that `state` stands for now.
-  void ResolveVersion(const StateRef& state, Callback<Version> done);
   void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
                   Callback<GetArraysResult> done);
 
@@ -89,6 +128,8 @@ class Engine {
   VersionAllocator versions_;
   SnapshotWriter writer_;
   BranchQueues queues_;
+  Branches branches_;
+  History history_;
   const TransitionContext context_;
   WorkerPool pool_;  // Last, so that what is queued still runs, with all of the above, when this goes.
 };

@@ -14,7 +14,8 @@ namespace {
 
 class FixedClock final : public Clock {
  public:
-  absl::Time Now() const override { return absl::FromUnixSeconds(1'000'000); }
+  absl::Time Now() const override { return now; }
+  absl::Time now = absl::FromUnixSeconds(1'000'000);
 };
 
 Array Int(int32_t value) { return Array::Scalar<int32_t>(value); }
@@ -49,6 +50,38 @@ class EngineTest : public ::testing::Test {
   ModelRepository models_;
   Engine engine_;
 };
+
+TEST_F(EngineTest, ExpiredBranchesAreDroppedAndThoseThatLiveLongerAreNot) {
+  const auto root = Make("counter");
+  const auto is_stored = [this](const std::string& name) {
+    bool found = false;
+    store_.ReadBranch(name, [&found](const absl::StatusOr<BranchRecord>& branch) { found = branch.ok(); });
+    return found;
+  };
+  const absl::Time soon = clock_.now + absl::Minutes(1);
+  for (const char* name : {"brief", "extended", "recreated"}) {
+    ASSERT_TRUE(
+        Await(engine_, &Engine::CreateBranch, {.name = name, .state = root->version(), .expire_time = soon})
+            .ok());
+  }
+  ASSERT_TRUE(
+      Await(engine_, &Engine::UpdateBranch, {.name = "extended", .expire_time = soon + absl::Minutes(1)})
+          .ok());
+  engine_.DropExpired();
+  EXPECT_TRUE(is_stored("brief"));
+
+  clock_.now = soon;
+  EXPECT_FALSE(Await(engine_, &Engine::GetBranch, {"brief"}).ok()) << "gone before it is dropped";
+  ASSERT_TRUE(Await(engine_, &Engine::CreateBranch, {.name = "recreated", .state = root->version()}).ok());
+  engine_.DropExpired();
+  EXPECT_FALSE(is_stored("brief"));
+  EXPECT_TRUE(is_stored("recreated"));
+  EXPECT_TRUE(Await(engine_, &Engine::GetBranch, {"extended"}).ok());
+
+  clock_.now = soon + absl::Minutes(1);
+  engine_.DropExpired();
+  EXPECT_FALSE(is_stored("extended"));
+}
 
 TEST_F(EngineTest, StepRecordsWhereItComesFrom) {
   const auto root = Make("counter");

@@ -37,6 +37,14 @@ absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string
                        "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", std::string(index)}});
 }
 
+absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,
+                        absl::string_view other) {
+  return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
+                           "version ", version.value(), " is a state of model \"", other,
+                           "\"; expected one of model \"", model, "\", as branch \"", branch, "\" is")),
+                       "OTHER_MODEL", {{"branch", std::string(branch)}, {"model", std::string(model)}});
+}
+
 absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice) {
   return WithErrorInfo(
       absl::ResourceExhaustedError(absl::StrCat("the reply would hold ", bytes,

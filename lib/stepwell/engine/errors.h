@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "stepwell/model/model.h"
 #include "stepwell/model/state_spec.h"
+#include "stepwell/storage/record.h"
 
 namespace stepwell {
 
@@ -19,6 +20,10 @@ absl::Status QueueFull(absl::string_view queue, size_t limit);
 // fit the state spec of revision `model.revision()`; `why` names what differs at `index`.
 absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index,
                                absl::string_view why);
+
+// FAILED_PRECONDITION, reason OTHER_MODEL: `branch` is one of `model`, and `version` of `other`.
+absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,
+                        absl::string_view other);
 
 // RESOURCE_EXHAUSTED, reason REPLY_TOO_LARGE, with metadata bytes and limit; `advice` says what to do
 // instead.

@@ -118,15 +118,72 @@ struct SnapshotInfo {
   bool durable = false;  // Whether it would survive a crash now.
 };
 
+// A part of a history, newest first.
+struct ListSnapshotsRequest {
+  // The ancestors of a state, itself first; or all of a model.
+  struct Model {
+    std::string name;
+  };
+  std::variant<StateRef, Model> of = StateRef(Version(0));
+  absl::Time begin_time = absl::InfinitePast();  // Made at that time or later,
+  absl::Time end_time = absl::InfiniteFuture();  // and before that one.
+  Labels labels;                                 // That a snapshot must have, among others.
+  std::optional<Version> after;                  // Go on where the page before ended: its `next_after`.
+  size_t limit = 100;                            // At least 1.
+  CallContext call;
+};
+
+struct ListSnapshotsResult {
+  std::vector<SnapshotInfo> snapshots;  // Fewer than the limit, even none, where few of many fit.
+  std::optional<Version> next_after;    // Absent on the last page.
+};
+
+struct UpdateSnapshotRequest {
+  Version version{0};
+  std::optional<Labels> labels;  // Absent: as they are.
+  std::optional<bool> pinned;
+  std::optional<Durability> durability;
+};
+
 struct CreateBranchRequest {
   std::string name;
   StateRef state = Version(0);  // Becomes the head.
   Labels labels;
+  absl::Time expire_time = absl::InfiniteFuture();
   std::optional<Durability> durability;
 };
 
 struct GetBranchRequest {
   std::string name;
+};
+
+struct ListBranchesRequest {
+  std::string prefix;
+  std::string after;   // Go on where the page before ended: its `next_after`.
+  size_t limit = 100;  // At least 1.
+};
+
+struct ListBranchesResult {
+  std::vector<BranchRecord> branches;     // By name; fewer than the limit where some have expired.
+  std::optional<std::string> next_after;  // Absent on the last page.
+};
+
+// What is absent stays as it is.
+struct UpdateBranchRequest {
+  std::string name;
+  std::optional<StateRef> head;
+  std::optional<Version> expected_head;  // Must be the head before.
+  std::optional<Labels> labels;
+  std::optional<absl::Time> expire_time;  // InfiniteFuture: never.
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct DeleteBranchRequest {
+  std::string name;
+  std::optional<Version> expected_head;
+  std::optional<Durability> durability;
+  CallContext call;
 };
 
 }  // namespace stepwell

@@ -27,7 +27,7 @@ void Transition::TakeTurn() {
   turn_ = std::get<BranchName>(target_.state).value;
   const absl::Status waits = target_.call.Check();
   if (!waits.ok()) return End(waits);
-  context_.store->ReadBranch(*turn_, [self = shared_from_this()](absl::StatusOr<BranchRecord> branch) {
+  context_.branches->Read(*turn_, [self = shared_from_this()](absl::StatusOr<BranchRecord> branch) {
     self->OnHead(std::move(branch));
   });
 }

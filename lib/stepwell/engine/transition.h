@@ -10,20 +10,20 @@
 #include "absl/time/time.h"
 #include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/branches.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/state/snapshot_cache.h"
-#include "stepwell/storage/store.h"
 
 namespace stepwell {
 
 // What a transition works with; all of it outlives every transition.
 struct TransitionContext {
-  Store* store;
   ModelRepository* models;
   SnapshotCache* cache;
   SnapshotWriter* writer;
+  Branches* branches;
   BranchQueues* queues;
   WorkerPool* pool;
   absl::Duration inline_limit;  // What takes longer runs on the pool.

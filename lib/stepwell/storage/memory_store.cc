@@ -32,8 +32,10 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
   // A batch changes a branch once: the second change would not see the first.
   absl::flat_hash_set<absl::string_view> changed;
   for (const BranchRecord& branch : batch.new_branches) {
-    if (branches_.contains(branch.name) || !changed.insert(branch.name).second)
+    const auto existing = branches_.find(branch.name);
+    if (existing != branches_.end() && existing->second.expire_time > branch.create_time)
       return BranchExists(branch.name);
+    if (!changed.insert(branch.name).second) return BranchChangedTwice(branch.name);
   }
   for (const BranchUpdate& update : batch.branch_updates) {
     absl::Status allowed = CheckHead(update.name, update.expected_head);
@@ -43,7 +45,14 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
   for (const BranchDeletion& deletion : batch.branch_deletions) {
     absl::Status allowed = CheckHead(deletion.name, deletion.expected_head);
     if (!allowed.ok()) return allowed;
+    const absl::Time expire_time = branches_.find(deletion.name)->second.expire_time;
+    if (deletion.expired_by.has_value() && expire_time > *deletion.expired_by) {
+      return BranchNotFound(deletion.name);
+    }
     if (!changed.insert(deletion.name).second) return BranchChangedTwice(deletion.name);
+  }
+  for (const SnapshotUpdate& update : batch.snapshot_updates) {
+    if (!snapshots_.contains(update.version)) return SnapshotUnknown(update.version);
   }
   return absl::OkStatus();
 }
@@ -70,7 +79,7 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
   }
   for (BranchRecord& branch : batch.new_branches) {
     const std::string name = branch.name;
-    branches_.emplace(name, std::move(branch));
+    branches_.insert_or_assign(name, std::move(branch));
   }
   for (BranchUpdate& update : batch.branch_updates) {
     BranchRecord& branch = branches_.find(update.name)->second;
@@ -82,7 +91,18 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
     if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
   }
   for (const BranchDeletion& deletion : batch.branch_deletions) branches_.erase(deletion.name);
+  for (const SnapshotUpdate& update : batch.snapshot_updates) Apply(update);
   return absl::OkStatus();
+}
+
+// Who reads the snapshot now keeps it as it was.
+void MemoryStore::Apply(const SnapshotUpdate& update) {
+  std::shared_ptr<const StoredSnapshot>& stored = snapshots_.find(update.version)->second;
+  auto changed = std::make_shared<StoredSnapshot>(*stored);
+  if (update.labels.has_value()) changed->record.labels = *update.labels;
+  if (update.pinned.has_value()) changed->record.pinned = *update.pinned;
+  used_bytes_ += ByteCount(*changed) - ByteCount(*stored);
+  stored = std::move(changed);
 }
 
 void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible,
@@ -136,6 +156,23 @@ void MemoryStore::ScanBranches(absl::string_view prefix, absl::string_view after
     }
   }
   std::move(done)(std::move(branches));
+}
+
+void MemoryStore::ScanAncestors(Version version, size_t limit,
+                                Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) {
+  std::vector<std::shared_ptr<const SnapshotRecord>> records;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    std::optional<Version> next = version;
+    while (next.has_value() && records.size() < limit) {
+      const auto found = snapshots_.find(*next);
+      if (found == snapshots_.end()) break;
+      records.push_back(RecordOf(found->second));
+      next = records.back()->parent;
+    }
+  }
+  if (records.empty() && limit > 0) return std::move(done)(SnapshotUnknown(version));
+  std::move(done)(std::move(records));
 }
 
 void MemoryStore::ScanSnapshots(Version before, size_t limit,

@@ -38,6 +38,8 @@ class MemoryStore final : public Store {
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override;
   void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
                     Callback<std::vector<BranchRecord>> done) override;
+  void ScanAncestors(Version version, size_t limit,
+                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ScanSnapshots(Version before, size_t limit,
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override;
@@ -50,6 +52,7 @@ class MemoryStore final : public Store {
   absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status CheckHead(const std::string& name, std::optional<Version> expected_head) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void Apply(const SnapshotUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes what it needs out of `batch`.
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -58,6 +58,7 @@ struct SnapshotRecord {
   int64_t step_count = 0;                   // Steps since the root.
   int64_t state_bytes = 0;                  // Of all its arrays.
   int64_t new_bytes = 0;                    // Of the arrays that it wrote.
+  bool pinned = false;                      // Never dropped by retention, nor by DeleteSnapshots.
   absl::InlinedVector<Version, 2> writers;  // By position in the state spec.
 };
 

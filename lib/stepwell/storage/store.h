@@ -35,14 +35,24 @@ struct BranchUpdate {
 struct BranchDeletion {
   std::string name;
   std::optional<Version> expected_head;  // Must be its head; absent: any.
+  std::optional<absl::Time> expired_by;  // It must have expired by then, or is not found.
 };
 
-// What becomes visible together, or not at all.
+// What is said of a snapshot: its labels and its pin. What is absent stays as it is.
+struct SnapshotUpdate {
+  Version version{0};
+  std::optional<Labels> labels;
+  std::optional<bool> pinned;
+};
+
+// What becomes visible together, or not at all. A new branch takes the name of one that has expired at its
+// create_time.
 struct CommitBatch {
   absl::InlinedVector<std::shared_ptr<const StoredSnapshot>, 1> snapshots;
   absl::InlinedVector<BranchRecord, 1> new_branches;
   absl::InlinedVector<BranchUpdate, 1> branch_updates;
   absl::InlinedVector<BranchDeletion, 1> branch_deletions;
+  std::vector<SnapshotUpdate> snapshot_updates;
 };
 
 // Version numbers [begin, end).
@@ -67,9 +77,9 @@ class Store {
   // sees all of the batch; when not, nothing of it was or will be seen, and `durable` is never called.
   // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
   // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head. ALREADY_EXISTS
-  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND): a branch to change. FAILED_PRECONDITION
-  // (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full. INTERNAL: the batch
-  // changes a branch twice.
+  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND, SNAPSHOT_UNKNOWN): what is to be changed.
+  // FAILED_PRECONDITION (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
+  // INTERNAL: the batch changes a branch twice.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
 
@@ -85,6 +95,11 @@ class Store {
   // Up to `limit` branches whose names start with `prefix` and come after `after`, in the order of names.
   virtual void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
                             Callback<std::vector<BranchRecord>> done) = 0;
+
+  // The record under `version`, its parent's and so on, up to `limit` of them or to a root. NOT_FOUND
+  // (SNAPSHOT_UNKNOWN): `version`.
+  virtual void ScanAncestors(Version version, size_t limit,
+                             Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) = 0;
 
   // The records of up to `limit` snapshots with versions below `before`, newest first.
   virtual void ScanSnapshots(Version before, size_t limit,

@@ -112,12 +112,24 @@ std::vector<std::string> NamesOf(const absl::StatusOr<std::vector<BranchRecord>>
   return names;
 }
 
-std::vector<Version> ScanSnapshots(Store& store, Version before, size_t limit) {
-  const auto records = Wait<std::vector<std::shared_ptr<const SnapshotRecord>>>(
-      [&](auto done) { store.ScanSnapshots(before, limit, std::move(done)); });
+using Records = std::vector<std::shared_ptr<const SnapshotRecord>>;
+
+std::vector<Version> VersionsOf(const Records& records) {
   std::vector<Version> versions;
-  for (const auto& record : records.value()) versions.push_back(record->version);
+  for (const auto& record : records) versions.push_back(record->version);
   return versions;
+}
+
+std::vector<Version> ScanSnapshots(Store& store, Version before, size_t limit) {
+  return VersionsOf(
+      Wait<Records>([&](auto done) { store.ScanSnapshots(before, limit, std::move(done)); }).value());
+}
+
+absl::StatusOr<std::vector<Version>> ScanAncestors(Store& store, Version version, size_t limit) {
+  const auto records =
+      Wait<Records>([&](auto done) { store.ScanAncestors(version, limit, std::move(done)); });
+  if (!records.ok()) return records.status();
+  return VersionsOf(*records);
 }
 
 TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
@@ -279,7 +291,24 @@ TEST_P(StoreConformance, DeletedBranchIsGoneAndItsNameFreeAndItsSnapshotStays) {
   EXPECT_TRUE(Commit(*store_, std::move(anew)).ok());
 }
 
-TEST_P(StoreConformance, SecondChangeOfABranchInOneBatchIsAborted) {
+TEST_P(StoreConformance, DeletionOfAnExpiredBranchSparesOneThatIsNot) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  make.new_branches.back().expire_time = kTime;
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  CommitBatch early;
+  early.branch_deletions.push_back({.name = "live", .expired_by = kTime - absl::Nanoseconds(1)});
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(early))).reason, "BRANCH_NOT_FOUND");
+  EXPECT_TRUE(ReadBranch(*store_, "live").ok());
+  CommitBatch late;
+  late.branch_deletions.push_back({.name = "live", .expired_by = kTime});
+  EXPECT_TRUE(Commit(*store_, std::move(late)).ok());
+  EXPECT_FALSE(ReadBranch(*store_, "live").ok());
+}
+
+TEST_P(StoreConformance, SecondChangeOfABranchInOneBatchIsRefused) {
   const Version root = Reserve(*store_).value();
   CommitBatch make;
   make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
@@ -290,6 +319,80 @@ TEST_P(StoreConformance, SecondChangeOfABranchInOneBatchIsAborted) {
   twice.branch_deletions.push_back({.name = "live"});
   EXPECT_EQ(Commit(*store_, std::move(twice)).code(), absl::StatusCode::kInternal);
   EXPECT_THAT(ReadBranch(*store_, "live")->labels, ElementsAre());
+}
+
+TEST_P(StoreConformance, NewBranchTakesTheNameOfAnExpiredOne) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  make.new_branches.back().expire_time = kTime + absl::Hours(1);
+  make.new_branches.back().labels = {{"a", "b"}};
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+
+  BranchRecord next = MakeBranch("live", root);
+  next.create_time = kTime + absl::Hours(1) - absl::Nanoseconds(1);
+  CommitBatch early;
+  early.new_branches.push_back(next);
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(early))).reason, "BRANCH_EXISTS");
+  next.create_time = kTime + absl::Hours(1);
+  CommitBatch late;
+  late.new_branches.push_back(next);
+  ASSERT_TRUE(Commit(*store_, std::move(late)).ok());
+  EXPECT_EQ(ReadBranch(*store_, "live")->expire_time, absl::InfiniteFuture());
+  EXPECT_THAT(ReadBranch(*store_, "live")->labels, ElementsAre());
+}
+
+TEST_P(StoreConformance, SnapshotUpdatesChangeWhatTheyNameAndNeverTheState) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 3));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  const auto before = ReadSnapshot(*store_, root);
+  const auto array = ReadArray(*store_, root, 1);
+  ASSERT_TRUE(before.ok() && array.ok());
+
+  CommitBatch pin;
+  pin.snapshot_updates.push_back({.version = root, .pinned = true});
+  ASSERT_TRUE(Commit(*store_, std::move(pin)).ok());
+  CommitBatch label;
+  label.snapshot_updates.push_back({.version = root, .labels = Labels{{"a", "b"}}});
+  ASSERT_TRUE(Commit(*store_, std::move(label)).ok());
+  const auto after = ReadSnapshot(*store_, root);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_TRUE((*after)->pinned);
+  EXPECT_THAT((*after)->labels, ElementsAre(Pair("a", "b")));
+  EXPECT_FALSE((*before)->pinned) << "who has read it keeps what was read";
+  EXPECT_EQ(ReadArray(*store_, root, 1).value(), *array);
+}
+
+TEST_P(StoreConformance, UpdateOfAnUnknownSnapshotChangesNothing) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  CommitBatch both;
+  both.snapshot_updates.push_back({.version = root, .pinned = true});
+  both.snapshot_updates.push_back({.version = Version(root.value() + 1), .pinned = true});
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(both))).reason, "SNAPSHOT_UNKNOWN");
+  EXPECT_FALSE((*ReadSnapshot(*store_, root))->pinned);
+}
+
+TEST_P(StoreConformance, ScansAncestorsToTheRoot) {
+  std::vector<Version> versions;
+  for (int i = 0; i < 4; ++i) {
+    const auto parent = versions.empty() ? std::nullopt : std::make_optional(versions.back());
+    versions.push_back(Reserve(*store_).value());
+    CommitBatch batch;
+    batch.snapshots.push_back(MakeSnapshot(versions.back(), parent, {0, 1}, i));
+    // A sibling, which is nobody's ancestor.
+    batch.snapshots.push_back(MakeSnapshot(Reserve(*store_).value(), parent, {0, 1}, i));
+    ASSERT_TRUE(Commit(*store_, std::move(batch)).ok());
+  }
+  EXPECT_THAT(ScanAncestors(*store_, versions[3], 2).value(), ElementsAre(versions[3], versions[2]));
+  EXPECT_THAT(ScanAncestors(*store_, versions[2], 9).value(),
+              ElementsAre(versions[2], versions[1], versions[0]));
+  EXPECT_EQ(GetErrorInfo(ScanAncestors(*store_, Version(1 << 30), 9).status()).reason, "SNAPSHOT_UNKNOWN");
 }
 
 TEST_P(StoreConformance, ScansBranchesByPrefixInPages) {

@@ -88,11 +88,23 @@ class AsyncClient {
                          const CallOptions& options = {});
   PendingCall GetSnapshot(const StateRef& state, Callback<v1::Snapshot> done,
                           const CallOptions& options = {});
+  /// One page, newest first.
+  PendingCall ListSnapshots(const ListSnapshotsRequest& request, Callback<v1::ListSnapshotsResponse> done,
+                            const CallOptions& options = {});
+  PendingCall UpdateSnapshot(const UpdateSnapshotRequest& request, Callback<v1::Snapshot> done,
+                             const CallOptions& options = {});
 
   // Branches.
-  PendingCall CreateBranch(const std::string& name, const StateRef& state, Callback<v1::Branch> done,
-                           const Labels& labels = {}, const CallOptions& options = {});
+  PendingCall CreateBranch(const CreateBranchRequest& request, Callback<v1::Branch> done,
+                           const CallOptions& options = {});
   PendingCall GetBranch(const std::string& name, Callback<v1::Branch> done, const CallOptions& options = {});
+  /// One page, in the order of names.
+  PendingCall ListBranches(const ListBranchesRequest& request, Callback<v1::ListBranchesResponse> done,
+                           const CallOptions& options = {});
+  PendingCall UpdateBranch(const UpdateBranchRequest& request, Callback<v1::Branch> done,
+                           const CallOptions& options = {});
+  PendingCall DeleteBranch(const DeleteBranchRequest& request, StatusCallback done,
+                           const CallOptions& options = {});
 
  private:
   template <typename RpcT, typename Done>

@@ -52,11 +52,22 @@ class Client {
   /// As ReadArrays, without holding whole arrays: `sink` gets what comes, on this thread.
   absl::Status ReadArrays(const GetArraysRequest& request, ArraySink& sink, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> GetSnapshot(const StateRef& state, const CallOptions& options = {});
+  /// One page, newest first.
+  absl::StatusOr<v1::ListSnapshotsResponse> ListSnapshots(const ListSnapshotsRequest& request,
+                                                          const CallOptions& options = {});
+  absl::StatusOr<v1::Snapshot> UpdateSnapshot(const UpdateSnapshotRequest& request,
+                                              const CallOptions& options = {});
 
   // Branches.
-  absl::StatusOr<v1::Branch> CreateBranch(const std::string& name, const StateRef& state,
-                                          const Labels& labels = {}, const CallOptions& options = {});
+  absl::StatusOr<v1::Branch> CreateBranch(const CreateBranchRequest& request,
+                                          const CallOptions& options = {});
   absl::StatusOr<v1::Branch> GetBranch(const std::string& name, const CallOptions& options = {});
+  /// One page, in the order of names.
+  absl::StatusOr<v1::ListBranchesResponse> ListBranches(const ListBranchesRequest& request,
+                                                        const CallOptions& options = {});
+  absl::StatusOr<v1::Branch> UpdateBranch(const UpdateBranchRequest& request,
+                                          const CallOptions& options = {});
+  absl::Status DeleteBranch(const DeleteBranchRequest& request, const CallOptions& options = {});
 
  private:
   const Stubs stubs_;

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "stepwell/array/array.h"
 #include "stepwell/array/slice.h"
 
@@ -109,6 +110,58 @@ struct GetArraysRequest {
 struct GetArraysResult {
   Version version;     ///< That was read.
   NamedArrays arrays;  ///< In the order of the selectors.
+};
+
+/// A part of a history, newest first.
+struct ListSnapshotsRequest {
+  std::variant<StateRef, std::string> of;  ///< The ancestors of a state, itself first; or all of that model.
+  absl::Time begin_time = absl::InfinitePast();  ///< Only those made at that time or later,
+  absl::Time end_time = absl::InfiniteFuture();  ///< and before that one.
+  Labels labels;                                 ///< Only those with these labels, among others.
+  int page_size = 0;                             ///< 0: the server's choice.
+  std::string page_token;                        ///< next_page_token of the reply before.
+};
+
+/// What is absent stays as it is.
+struct UpdateSnapshotRequest {
+  Version version;
+  std::optional<Labels> labels;
+  std::optional<bool> pinned;
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
+struct CreateBranchRequest {
+  std::string name;
+  StateRef state;  ///< Becomes the head.
+  Labels labels;
+  absl::Time expire_time = absl::InfiniteFuture();  ///< When the name is forgotten.
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
+struct ListBranchesRequest {
+  std::string prefix;
+  int page_size = 0;       ///< 0: the server's choice.
+  std::string page_token;  ///< next_page_token of the reply before.
+};
+
+/// What is absent stays as it is.
+struct UpdateBranchRequest {
+  std::string name;
+  std::optional<StateRef> head;
+  std::optional<Version> expected_head;  ///< Only if the head is this version.
+  std::optional<Labels> labels;
+  std::optional<absl::Time> expire_time;  ///< InfiniteFuture: never.
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
+struct DeleteBranchRequest {
+  std::string name;
+  std::optional<Version> expected_head;
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
 };
 
 }  // namespace stepwell::client

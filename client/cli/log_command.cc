@@ -1,0 +1,152 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "client/cli/commands.h"
+#include "client/cli/error.h"
+#include "client/cli/reply.h"
+#include "client/cli/syntax.h"
+#include "client/cli/version_graph.h"
+
+namespace stepwell::cli {
+namespace {
+
+constexpr int kMaxPageSize = 1000;
+
+struct LogArguments {
+  std::string state;
+  std::string model;
+  std::string limit = "50";
+  std::string since;
+  std::string until;
+  std::vector<std::string> labels;
+};
+
+using BranchNames = std::map<int64_t, std::vector<std::string>>;  // By head.
+
+absl::StatusOr<client::ListSnapshotsRequest> MakeRequest(const LogArguments& arguments) {
+  if (arguments.state.empty() == arguments.model.empty()) {
+    return BadInput("expected either a STATE, whose ancestors to show, or --model, all of whose states");
+  }
+  client::ListSnapshotsRequest request;
+  if (arguments.model.empty()) {
+    const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
+    if (!state.ok()) return state.status();
+    request.of = *state;
+  } else {
+    request.of = arguments.model;
+  }
+  for (const auto& [option, text, time] : {std::tuple("--since", &arguments.since, &request.begin_time),
+                                           std::tuple("--until", &arguments.until, &request.end_time)}) {
+    if (text->empty()) continue;
+    const absl::StatusOr<absl::Time> parsed = ParseTime(*text, absl::Now());
+    if (!parsed.ok()) return BadInputAt(option, parsed.status());
+    *time = *parsed;
+  }
+  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
+  if (!labels.ok()) return labels.status();
+  request.labels = *std::move(labels);
+  return request;
+}
+
+absl::StatusOr<BranchNames> ReadBranches(Session& session) {
+  BranchNames names;
+  client::ListBranchesRequest request{.page_size = kMaxPageSize};
+  do {
+    const absl::StatusOr<v1::ListBranchesResponse> page = session.client().ListBranches(request);
+    if (!page.ok()) return page.status();
+    for (const v1::Branch& branch : page->branches()) names[branch.head()].push_back(branch.name());
+    request.page_token = page->next_page_token();
+  } while (!request.page_token.empty());
+  return names;
+}
+
+std::string Describe(const v1::Snapshot& snapshot, const std::vector<std::string>& branches) {
+  std::string text =
+      absl::StrCat(snapshot.version(), "  ", TimeToText(snapshot.create_time()), "  ",
+                   snapshot.method().empty() ? (snapshot.has_parent() ? "set" : "make") : snapshot.method());
+  if (!branches.empty()) absl::StrAppend(&text, "  (", absl::StrJoin(branches, ", "), ")");
+  if (snapshot.pinned()) absl::StrAppend(&text, "  pinned");
+  if (!snapshot.labels().empty()) absl::StrAppend(&text, "  ", LabelsToText(snapshot.labels()));
+  return text;
+}
+
+absl::Status Log(Session& session, const LogArguments& arguments) {
+  absl::StatusOr<client::ListSnapshotsRequest> request = MakeRequest(arguments);
+  if (!request.ok()) return request.status();
+  int64_t left = 0;
+  if (!absl::SimpleAtoi(arguments.limit, &left) || left < 1) {
+    return BadInput(absl::StrCat("--limit \"", arguments.limit, "\"; expected a positive number"));
+  }
+  const absl::StatusOr<BranchNames> branches = ReadBranches(session);
+  if (!branches.ok()) return branches.status();
+
+  // Where some are left out, a line from one to the next would say what is not so.
+  const bool is_whole = request->labels.empty() && request->end_time == absl::InfiniteFuture() &&
+                        request->begin_time == absl::InfinitePast();
+  VersionGraph graph;
+  Json json = Json::array();
+  bool more = true;
+  while (more && left > 0) {
+    request->page_size = static_cast<int>(std::min<int64_t>(left, kMaxPageSize));
+    const absl::StatusOr<v1::ListSnapshotsResponse> page = session.client().ListSnapshots(*request);
+    if (!page.ok()) return page.status();
+    for (const v1::Snapshot& snapshot : page->snapshots()) {
+      const auto found = branches->find(snapshot.version());
+      const std::vector<std::string> names =
+          found == branches->end() ? std::vector<std::string>() : found->second;
+      if (session.json()) {
+        json.push_back(SnapshotToJson(snapshot));
+        json.back()["branches"] = names;
+      } else if (!is_whole) {
+        session.out() << "* " << Describe(snapshot, names) << "\n";
+      } else {
+        const auto parent = snapshot.has_parent() ? std::make_optional(snapshot.parent()) : std::nullopt;
+        for (const std::string& line : graph.Add(snapshot.version(), parent, Describe(snapshot, names))) {
+          session.out() << line << "\n";
+        }
+      }
+    }
+    left -= page->snapshots_size();
+    request->page_token = page->next_page_token();
+    more = !request->page_token.empty();
+  }
+  if (session.json()) {
+    session.Write(json);
+  } else if (more) {
+    session.out() << "… and older ones: --limit shows more\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddLogCommand(CLI::App& app, Command& chosen) {
+  const auto arguments = std::make_shared<LogArguments>();
+  CLI::App* command = app.add_subcommand("log", "Draws the versions that led to a state, or all of a model");
+  AddPositional(*command, "STATE", arguments->state, kStateHelp);
+  command->add_option("--model", arguments->model, "Every version of this model instead")->type_name("MODEL");
+  command->add_option("--limit,-n", arguments->limit, "At most so many, the newest. Default 50")
+      ->type_name("COUNT");
+  AddRepeated(*command, "--label,-l", arguments->labels, "Only those with this label; may be repeated")
+      ->type_name("KEY=VALUE");
+  command->add_option("--since", arguments->since, "Only those made then or later: 2026-01-31, -2h")
+      ->type_name("TIME");
+  command->add_option("--until", arguments->until, "Only those made before then")->type_name("TIME");
+  command->footer(
+      "Newest first: version, time in UTC, what made it, the branches whose head it is, labels.\n"
+      "\n"
+      "Examples:\n"
+      "  stepwell log live\n"
+      "  stepwell log --model counter --limit 200\n"
+      "  stepwell log live --since -1h --label quality=good");
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments](Session& session) { return Log(session, *arguments); }; });
+}
+
+}  // namespace stepwell::cli

@@ -1,0 +1,17 @@
+#include "stepwell/base/periodic_task.h"
+
+#include <utility>
+
+namespace stepwell {
+
+PeriodicTask::PeriodicTask(absl::Duration pause, absl::AnyInvocable<void()> task)
+    : thread_([this, pause, task = std::move(task)]() mutable {
+        while (!ended_.WaitForNotificationWithTimeout(pause)) task();
+      }) {}
+
+PeriodicTask::~PeriodicTask() {
+  ended_.Notify();
+  thread_.join();
+}
+
+}  // namespace stepwell

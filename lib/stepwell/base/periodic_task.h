@@ -1,0 +1,29 @@
+#ifndef STEPWELL_BASE_PERIODIC_TASK_H_
+#define STEPWELL_BASE_PERIODIC_TASK_H_
+
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+
+namespace stepwell {
+
+// Runs a task on a thread of its own, again and again, with a pause before each run. The destructor ends
+// that: it waits for a run, not for a pause.
+class PeriodicTask {
+ public:
+  PeriodicTask(absl::Duration pause, absl::AnyInvocable<void()> task);
+  ~PeriodicTask();
+
+  PeriodicTask(const PeriodicTask&) = delete;
+  PeriodicTask& operator=(const PeriodicTask&) = delete;
+
+ private:
+  absl::Notification ended_;
+  std::thread thread_;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_BASE_PERIODIC_TASK_H_

@@ -1,0 +1,88 @@
+#ifndef STEPWELL_TESTS_CONFORMANCE_API_H_
+#define STEPWELL_TESTS_CONFORMANCE_API_H_
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "stepwell/engine/requests.h"
+
+namespace stepwell::testing {
+
+// The whole API, whichever way it is reached. Requests are the engine's; results are what both ways can tell.
+// Every call blocks. Thread-safe.
+class Api {
+ public:
+  struct Made {
+    SnapshotRecord snapshot;
+    std::optional<BranchRecord> branch;
+  };
+  struct Stepped {
+    Version version{0};
+    NamedArrays outputs;
+    NamedArrays fetched;
+  };
+  struct Read {
+    Version version{0};
+    NamedArrays arrays;
+  };
+
+  virtual ~Api() = default;
+
+  // Of an error; empty when it has none.
+  virtual std::string Reason(const absl::Status& status) const = 0;
+  virtual std::string Metadata(const absl::Status& status, const std::string& key) const = 0;
+
+  virtual absl::StatusOr<Made> MakeState(const MakeStateRequest& request) = 0;
+  virtual absl::StatusOr<Stepped> Step(const StepRequest& request) = 0;
+  virtual absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) = 0;
+  virtual absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) = 0;
+  virtual absl::StatusOr<SnapshotRecord> GetSnapshot(const StateRef& state) = 0;
+  // Every page of `request.limit`.
+  virtual absl::StatusOr<std::vector<SnapshotRecord>> ListSnapshots(ListSnapshotsRequest request) = 0;
+  virtual absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) = 0;
+  virtual absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) = 0;
+  virtual absl::StatusOr<BranchRecord> GetBranch(const std::string& name) = 0;
+  virtual absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) = 0;
+  virtual absl::StatusOr<BranchRecord> UpdateBranch(const UpdateBranchRequest& request) = 0;
+  virtual absl::Status DeleteBranch(const DeleteBranchRequest& request) = 0;
+};
+
+// A way to Stepwell, with the models of a folder loaded and nothing else in it.
+using MakeApi = std::unique_ptr<Api> (*)(const std::filesystem::path& models);
+
+// Every case runs against every way. The models are counter (int32 `count`, plus x) and batchnorm_batch.
+class Conformance : public ::testing::TestWithParam<MakeApi> {
+ protected:
+  Conformance();
+  ~Conformance() override;
+
+  void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& reason = "") const;
+
+  // A new counter.
+  Version Make(std::optional<std::string> branch = std::nullopt);
+  // Adds `x` to a counter; the version it made.
+  absl::StatusOr<Version> Add(const StateRef& state, int32_t x);
+  absl::StatusOr<int32_t> Count(const StateRef& state);
+
+  Api& api() { return *api_; }
+
+ private:
+  std::filesystem::path models_;
+  std::unique_ptr<Api> api_;
+};
+
+inline std::vector<Version> VersionsOf(const absl::StatusOr<std::vector<SnapshotRecord>>& snapshots) {
+  std::vector<Version> versions;
+  for (const SnapshotRecord& snapshot : snapshots.value()) versions.push_back(snapshot.version);
+  return versions;
+}
+
+}  // namespace stepwell::testing
+
+#endif  // STEPWELL_TESTS_CONFORMANCE_API_H_

@@ -1,0 +1,207 @@
+#include <google/protobuf/timestamp.pb.h>
+
+#include "stepwell/client/client.h"
+#include "tests/conformance/api.h"
+#include "tests/e2e/server_process.h"
+
+namespace stepwell::testing {
+namespace {
+
+// From the engine's words to the client's, and back.
+
+client::Version ToClient(Version version) { return {version.value()}; }
+
+client::StateRef ToClient(const StateRef& state) {
+  if (const auto* version = std::get_if<Version>(&state)) return ToClient(*version);
+  return client::BranchName{std::get<BranchName>(state).value};
+}
+
+client::Labels ToClient(const Labels& labels) { return {labels.begin(), labels.end()}; }
+
+client::Index ToClient(const Index& index) {
+  if (const auto* path = std::get_if<IndexPath>(&index)) return client::IndexPath{path->value};
+  if (const auto* position = std::get_if<IndexPosition>(&index)) {
+    return client::IndexPosition{static_cast<int>(position->value)};
+  }
+  return client::IndexSubtree{std::get<IndexSubtree>(index).value};
+}
+
+std::vector<client::ArraySelector> ToClient(const std::vector<ArraySelector>& selectors) {
+  std::vector<client::ArraySelector> all;
+  for (const ArraySelector& selector : selectors) all.push_back({ToClient(selector.index), selector.slices});
+  return all;
+}
+
+client::Durability ToClient(std::optional<Durability> durability) {
+  if (!durability.has_value()) return client::Durability::kServerDefault;
+  return *durability == Durability::kSync ? client::Durability::kSync : client::Durability::kAsync;
+}
+
+template <typename To, typename From>
+std::optional<To> ToClient(const std::optional<From>& from) {
+  if (!from.has_value()) return std::nullopt;
+  return To(ToClient(*from));
+}
+
+absl::Time FromProto(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+SnapshotRecord FromProto(const v1::Snapshot& message) {
+  SnapshotRecord record;
+  record.version = Version(message.version());
+  if (message.has_parent()) record.parent = Version(message.parent());
+  record.origin = std::make_shared<const SnapshotOrigin>(
+      SnapshotOrigin{message.model(), message.revision(), message.method()});
+  record.create_time = FromProto(message.create_time());
+  record.labels = Labels(message.labels().begin(), message.labels().end());
+  record.step_count = message.step_count();
+  record.state_bytes = message.state_bytes();
+  record.new_bytes = message.new_bytes();
+  record.pinned = message.pinned();
+  return record;
+}
+
+BranchRecord FromProto(const v1::Branch& message) {
+  return {
+      .name = message.name(),
+      .model = message.model(),
+      .head = Version(message.head()),
+      .create_time = FromProto(message.create_time()),
+      .update_time = FromProto(message.update_time()),
+      .expire_time = message.has_expire_time() ? FromProto(message.expire_time()) : absl::InfiniteFuture(),
+      .labels = Labels(message.labels().begin(), message.labels().end())};
+}
+
+template <typename Message>
+auto FromProto(const absl::StatusOr<Message>& message) -> absl::StatusOr<decltype(FromProto(*message))> {
+  if (!message.ok()) return message.status();
+  return FromProto(*message);
+}
+
+class ClientApi final : public Api {
+ public:
+  explicit ClientApi(const std::filesystem::path& models)
+      : server_(models),
+        client_(client::Client::Connect({.address = server_.address(), .retry = {.max_attempts = 1}})) {}
+
+  std::string Reason(const absl::Status& status) const override { return client::ErrorReason(status); }
+  std::string Metadata(const absl::Status& status, const std::string& key) const override {
+    return client::ErrorMetadata(status, key);
+  }
+
+  absl::StatusOr<Made> MakeState(const MakeStateRequest& request) override {
+    const auto made = client_->MakeState({.model = request.model,
+                                          .revision = request.revision,
+                                          .arrays = request.arrays,
+                                          .rng_seed = request.rng_seed,
+                                          .branch = request.branch,
+                                          .labels = ToClient(request.labels),
+                                          .durability = ToClient(request.durability)});
+    if (!made.ok()) return made.status();
+    Made result{FromProto(made->snapshot()), std::nullopt};
+    if (made->has_branch()) result.branch = FromProto(made->branch());
+    return result;
+  }
+  absl::StatusOr<Stepped> Step(const StepRequest& request) override {
+    const auto stepped = client_->Step({.state = ToClient(request.state),
+                                        .method = request.method,
+                                        .inputs = request.inputs,
+                                        .output_names = request.output_names,
+                                        .fetch = ToClient(request.fetch),
+                                        .keep = request.keep,
+                                        .expected_head = ToClient<client::Version>(request.expected_head),
+                                        .labels = ToClient(request.labels),
+                                        .durability = ToClient(request.durability)});
+    if (!stepped.ok()) return stepped.status();
+    return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
+  }
+  absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
+    client::SetArraysRequest to{.state = ToClient(request.state),
+                                .expected_head = ToClient<client::Version>(request.expected_head),
+                                .labels = ToClient(request.labels),
+                                .durability = ToClient(request.durability)};
+    for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
+    return FromProto(client_->SetArrays(to));
+  }
+  absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) override {
+    const auto read =
+        client_->GetArrays({.state = ToClient(request.state), .selectors = ToClient(request.selectors)});
+    if (!read.ok()) return read.status();
+    return Read{Version(read->version.value), read->arrays};
+  }
+  absl::StatusOr<SnapshotRecord> GetSnapshot(const StateRef& state) override {
+    return FromProto(client_->GetSnapshot(ToClient(state)));
+  }
+  absl::StatusOr<std::vector<SnapshotRecord>> ListSnapshots(ListSnapshotsRequest request) override {
+    client::ListSnapshotsRequest to{.begin_time = request.begin_time,
+                                    .end_time = request.end_time,
+                                    .labels = ToClient(request.labels),
+                                    .page_size = static_cast<int>(request.limit)};
+    if (const auto* model = std::get_if<ListSnapshotsRequest::Model>(&request.of)) {
+      to.of = model->name;
+    } else {
+      to.of = ToClient(std::get<StateRef>(request.of));
+    }
+    std::vector<SnapshotRecord> all;
+    do {
+      const auto page = client_->ListSnapshots(to);
+      if (!page.ok()) return page.status();
+      for (const v1::Snapshot& snapshot : page->snapshots()) all.push_back(FromProto(snapshot));
+      to.page_token = page->next_page_token();
+    } while (!to.page_token.empty());
+    return all;
+  }
+  absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) override {
+    return FromProto(client_->UpdateSnapshot({.version = ToClient(request.version),
+                                              .labels = ToClient<client::Labels>(request.labels),
+                                              .pinned = request.pinned,
+                                              .durability = ToClient(request.durability)}));
+  }
+  absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
+    return FromProto(client_->CreateBranch({.name = request.name,
+                                            .state = ToClient(request.state),
+                                            .labels = ToClient(request.labels),
+                                            .expire_time = request.expire_time,
+                                            .durability = ToClient(request.durability)}));
+  }
+  absl::StatusOr<BranchRecord> GetBranch(const std::string& name) override {
+    return FromProto(client_->GetBranch(name));
+  }
+  absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) override {
+    client::ListBranchesRequest to{.prefix = request.prefix, .page_size = static_cast<int>(request.limit)};
+    std::vector<BranchRecord> all;
+    do {
+      const auto page = client_->ListBranches(to);
+      if (!page.ok()) return page.status();
+      for (const v1::Branch& branch : page->branches()) all.push_back(FromProto(branch));
+      to.page_token = page->next_page_token();
+    } while (!to.page_token.empty());
+    return all;
+  }
+  absl::StatusOr<BranchRecord> UpdateBranch(const UpdateBranchRequest& request) override {
+    return FromProto(client_->UpdateBranch({.name = request.name,
+                                            .head = ToClient<client::StateRef>(request.head),
+                                            .expected_head = ToClient<client::Version>(request.expected_head),
+                                            .labels = ToClient<client::Labels>(request.labels),
+                                            .expire_time = request.expire_time,
+                                            .durability = ToClient(request.durability)}));
+  }
+  absl::Status DeleteBranch(const DeleteBranchRequest& request) override {
+    return client_->DeleteBranch({.name = request.name,
+                                  .expected_head = ToClient<client::Version>(request.expected_head),
+                                  .durability = ToClient(request.durability)});
+  }
+
+ private:
+  ServerProcess server_;
+  const std::unique_ptr<client::Client> client_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Client, Conformance,
+                         ::testing::Values([](const std::filesystem::path& models) -> std::unique_ptr<Api> {
+                           return std::make_unique<ClientApi>(models);
+                         }));
+
+}  // namespace
+}  // namespace stepwell::testing

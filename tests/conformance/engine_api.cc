@@ -1,0 +1,103 @@
+#include "stepwell/base/clock.h"
+#include "stepwell/base/error_info.h"
+#include "stepwell/engine/await.h"
+#include "stepwell/engine/engine.h"
+#include "stepwell/storage/memory_store.h"
+#include "tests/conformance/api.h"
+
+namespace stepwell::testing {
+namespace {
+
+class EngineApi final : public Api {
+ public:
+  explicit EngineApi(const std::filesystem::path& models)
+      : models_({.root = models}), engine_({}, &store_, &models_, &clock_) {
+    EXPECT_TRUE(models_.LoadAll().ok());
+  }
+
+  std::string Reason(const absl::Status& status) const override { return GetErrorInfo(status).reason; }
+  std::string Metadata(const absl::Status& status, const std::string& key) const override {
+    for (const auto& [name, value] : GetErrorInfo(status).metadata) {
+      if (name == key) return value;
+    }
+    return "";
+  }
+
+  absl::StatusOr<Made> MakeState(const MakeStateRequest& request) override {
+    const auto made = Await(engine_, &Engine::MakeState, request);
+    if (!made.ok()) return made.status();
+    return Made{made->snapshot->record(), made->branch};
+  }
+  absl::StatusOr<Stepped> Step(const StepRequest& request) override {
+    const auto stepped = Await(engine_, &Engine::Step, request);
+    if (!stepped.ok()) return stepped.status();
+    return Stepped{stepped->snapshot->version(), stepped->outputs, stepped->fetched};
+  }
+  absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
+    const auto set = Await(engine_, &Engine::SetArrays, request);
+    if (!set.ok()) return set.status();
+    return (*set)->record();
+  }
+  absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) override {
+    const auto read = Await(engine_, &Engine::GetArrays, request);
+    if (!read.ok()) return read.status();
+    return Read{read->snapshot->version(), read->arrays};
+  }
+  absl::StatusOr<SnapshotRecord> GetSnapshot(const StateRef& state) override {
+    return RecordOf(Await(engine_, &Engine::GetSnapshot, GetSnapshotRequest{state}));
+  }
+  absl::StatusOr<std::vector<SnapshotRecord>> ListSnapshots(ListSnapshotsRequest request) override {
+    std::vector<SnapshotRecord> all;
+    do {
+      const auto page = Await(engine_, &Engine::ListSnapshots, request);
+      if (!page.ok()) return page.status();
+      for (const SnapshotInfo& snapshot : page->snapshots) all.push_back(*snapshot.record);
+      request.after = page->next_after;
+    } while (request.after.has_value());
+    return all;
+  }
+  absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) override {
+    return RecordOf(Await(engine_, &Engine::UpdateSnapshot, request));
+  }
+  absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
+    return Await(engine_, &Engine::CreateBranch, request);
+  }
+  absl::StatusOr<BranchRecord> GetBranch(const std::string& name) override {
+    return Await(engine_, &Engine::GetBranch, GetBranchRequest{name});
+  }
+  absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) override {
+    std::vector<BranchRecord> all;
+    while (true) {
+      const auto page = Await(engine_, &Engine::ListBranches, request);
+      if (!page.ok()) return page.status();
+      all.insert(all.end(), page->branches.begin(), page->branches.end());
+      if (!page->next_after.has_value()) return all;
+      request.after = *page->next_after;
+    }
+  }
+  absl::StatusOr<BranchRecord> UpdateBranch(const UpdateBranchRequest& request) override {
+    return Await(engine_, &Engine::UpdateBranch, request);
+  }
+  absl::Status DeleteBranch(const DeleteBranchRequest& request) override {
+    return Await(engine_, &Engine::DeleteBranch, request).status();
+  }
+
+ private:
+  static absl::StatusOr<SnapshotRecord> RecordOf(const absl::StatusOr<SnapshotInfo>& snapshot) {
+    if (!snapshot.ok()) return snapshot.status();
+    return *snapshot->record;
+  }
+
+  SystemClock clock_;
+  MemoryStore store_;
+  ModelRepository models_;
+  Engine engine_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Engine, Conformance,
+                         ::testing::Values([](const std::filesystem::path& models) -> std::unique_ptr<Api> {
+                           return std::make_unique<EngineApi>(models);
+                         }));
+
+}  // namespace
+}  // namespace stepwell::testing

@@ -1,0 +1,117 @@
+// Branches and histories from the command line, and the command lines of the documentation.
+#include "absl/strings/str_split.h"
+#include "tests/e2e/cli_fixture.h"
+
+namespace stepwell::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+class CliHistoryTest : public CliTest {
+ protected:
+  // Steps a counter; the new version.
+  static std::string Add(const std::string& state, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"step", state, "-i", "x=1"});
+    return Json(more).at("version").dump();
+  }
+  static std::vector<std::string> Names(const json& branches) {
+    std::vector<std::string> names;
+    for (const json& branch : branches) names.push_back(branch.at("name"));
+    return names;
+  }
+};
+
+TEST_F(CliHistoryTest, LogDrawsTheTreeOfAModel) {
+  const std::string root = Make("counter", {"-b", "root"});
+  const std::string left = Add(root, {"-l", "side=left"}), right = Add(root);
+  const std::string tip = Add(left);
+  Text({"fork", tip, "tip"});
+  const std::string time = "  [-0-9]+ [:0-9]+  ";
+  EXPECT_THAT(Text({"log", "--model", "counter", "-n", "4"}),
+              MatchesRegex(absl::StrCat("\\* ", tip, time, "step  \\(tip\\)\n",       //
+                                        "\\| \\* ", right, time, "step\n",            //
+                                        "\\* \\| ", left, time, "step  side=left\n",  //
+                                        "\\|/\n",                                     //
+                                        "\\* ", root, time, "make  \\(root\\)\n", "(… and.*\n)?")));
+  const json log = Json({"log", "tip"});
+  ASSERT_EQ(log.size(), 3u);
+  EXPECT_EQ(log[0]["version"].dump(), tip);
+  EXPECT_EQ(log[0]["branches"], json::array({"tip"}));
+  EXPECT_EQ(log[2]["parent"], json());
+  EXPECT_EQ(Json({"log", "tip", "--label", "side=left"})[0]["version"].dump(), left);
+  EXPECT_EQ(Json({"log", "tip", "--until", "-1h"}), json::array());
+  EXPECT_THAT(Text({"log", "tip", "-n", "1"}), HasSubstr("--limit shows more"));
+}
+
+TEST_F(CliHistoryTest, LogSaysWhatItTakes) {
+  Make("counter", {"-b", "asked"});
+  ExpectError({"log"}, 2, "either a STATE");
+  ExpectError({"log", "asked", "--model", "counter"}, 2, "either a STATE");
+  ExpectError({"log", "asked", "-n", "0"}, 2, "--limit \"0\"");
+  ExpectError({"log", "asked", "--since", "soon"}, 2, "--since");
+  ExpectError({"log", "nowhere"}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+}
+
+TEST_F(CliHistoryTest, BranchesAreListedMovedAndDeleted) {
+  const std::string root = Make("counter", {"-b", "list/a"});
+  Text({"branch", "create", "list/b", root, "--label", "why=test", "--expires", "2h"});
+  const std::string one = Add("list/a");
+  EXPECT_THAT(Text({"branch", "list", "list/"}),
+              MatchesRegex("BRANCH +HEAD +MODEL +MOVED +EXPIRES +LABELS\n"
+                           "list/a +[0-9]+ +counter +[-0-9]+ [:0-9]+ +never +none\n"
+                           "list/b +[0-9]+ +counter +[-0-9]+ [:0-9]+ +[-0-9]+ [:0-9]+ +why=test\n"));
+  EXPECT_EQ(Json({"branch", "move", "list/b", "list/a", "--expected-head", root})["head"].dump(), one);
+  ExpectError({"branch", "move", "list/b", root, "--expected-head", root}, 1, "HEAD_MOVED", "HEAD_MOVED");
+  EXPECT_EQ(Json({"branch", "expire", "list/b", "never"})["expire_time"], json());
+  EXPECT_EQ(Text({"branch", "delete", "list/b"}), "deleted branch list/b\n");
+  EXPECT_THAT(Names(Json({"branch", "list", "list/"})), ElementsAre("list/a"));
+  ExpectError({"branch", "expire", "list/a", "soon"}, 2, "time \"soon\"");
+  ExpectError({"branch", "delete", "list/b"}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+}
+
+TEST_F(CliHistoryTest, LabelsAndPinsAreWrittenOnVersionsAndBranches) {
+  const std::string root = Make("counter", {"-b", "marked"});
+  EXPECT_EQ(Json({"label", root, "a=1", "b=2"})["labels"], (json{{"a", "1"}, {"b", "2"}}));
+  EXPECT_EQ(Json({"label", root, "a=3", "--remove", "b"})["labels"], (json{{"a", "3"}}));
+  EXPECT_EQ(Json({"label", "marked", "stage=test"})["labels"], (json{{"stage", "test"}}));
+  EXPECT_EQ(Json({"snapshot", "marked"})["labels"], (json{{"a", "3"}}))
+      << "the branch was labelled, not this";
+  EXPECT_EQ(Json({"pin", "marked"})["pinned"], true);
+  EXPECT_THAT(Text({"log", "marked"}), HasSubstr("pinned  a=3"));
+  EXPECT_EQ(Json({"unpin", root})["pinned"], false);
+  ExpectError({"label", root, "nonsense"}, 2, "nonsense");
+  ExpectError({"pin", "99999999"}, 1, "SNAPSHOT_UNKNOWN", "SNAPSHOT_UNKNOWN");
+}
+
+// The command lines between backticks in the second column of the table of calls.
+std::vector<std::string> DocumentedCommands() {
+  std::ifstream file(STEPWELL_SOURCE_DIR "/docs/api.md");
+  std::vector<std::string> commands;
+  for (std::string line; std::getline(file, line);) {
+    const std::vector<std::string> cells = absl::StrSplit(line, '|');
+    if (cells.size() < 4) continue;
+    const std::vector<std::string> parts = absl::StrSplit(cells[2], '`');
+    for (size_t i = 1; i < parts.size(); i += 2) {
+      if (absl::StartsWith(parts[i], "stepwell ")) commands.push_back(parts[i]);
+    }
+  }
+  return commands;
+}
+
+TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
+  const ServerProcess server(STEPWELL_SOURCE_DIR "/examples/models");
+  setenv("STEPWELL_SERVER", server.address().c_str(), 1);
+  const std::vector<std::string> commands = DocumentedCommands();
+  EXPECT_GT(commands.size(), 15u);
+  for (const std::string& command : commands) {
+    const Finished finished = RunProgram(
+        {"/bin/bash", "-c", absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; ", command), STEPWELL});
+    EXPECT_EQ(finished.exit_code, 0) << command << "\n" << finished.err;
+  }
+}
+
+}  // namespace
+}  // namespace stepwell::testing
