@@ -21,7 +21,6 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
     : options_(options),
       store_(store),
       models_(models),
-      clock_(clock),
       cache_(store, options.max_cached_snapshots),
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),

@@ -123,7 +123,6 @@ class Engine {
   const EngineOptions options_;
   Store* const store_;
   ModelRepository* const models_;
-  const Clock* const clock_;
   SnapshotCache cache_;
   VersionAllocator versions_;
   SnapshotWriter writer_;
