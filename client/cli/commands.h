@@ -20,6 +20,7 @@ void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
+void AddDiffCommand(CLI::App& app, Command& chosen);       // diff
 void AddSnapshotCommand(CLI::App& app, Command& chosen);   // snapshot
 void AddLogCommand(CLI::App& app, Command& chosen);        // log
 void AddLabelCommands(CLI::App& app, Command& chosen);     // label, pin, unpin

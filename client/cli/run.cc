@@ -90,6 +90,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddStepCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
+  AddDiffCommand(app, chosen);
   AddSnapshotCommand(app, chosen);
   AddLogCommand(app, chosen);
   AddLabelCommands(app, chosen);

@@ -200,6 +200,11 @@ PendingCall AsyncClient::GetSnapshot(const StateRef& state, Callback<v1::Snapsho
   return Start(GetSnapshotRpc(state), std::move(done), options);
 }
 
+PendingCall AsyncClient::DiffSnapshots(const DiffSnapshotsRequest& request,
+                                       Callback<v1::DiffSnapshotsResponse> done, const CallOptions& options) {
+  return Start(DiffSnapshotsRpc(request), std::move(done), options);
+}
+
 PendingCall AsyncClient::ListSnapshots(const ListSnapshotsRequest& request,
                                        Callback<v1::ListSnapshotsResponse> done, const CallOptions& options) {
   return Start(ListSnapshotsRpc(request), std::move(done), options);

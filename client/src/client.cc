@@ -123,6 +123,11 @@ absl::StatusOr<v1::Snapshot> Client::GetSnapshot(const StateRef& state, const Ca
   return Run(stubs_, options_, options, GetSnapshotRpc(state));
 }
 
+absl::StatusOr<v1::DiffSnapshotsResponse> Client::DiffSnapshots(const DiffSnapshotsRequest& request,
+                                                                const CallOptions& options) {
+  return Run(stubs_, options_, options, DiffSnapshotsRpc(request));
+}
+
 absl::StatusOr<v1::ListSnapshotsResponse> Client::ListSnapshots(const ListSnapshotsRequest& request,
                                                                 const CallOptions& options) {
   return Run(stubs_, options_, options, ListSnapshotsRpc(request));

@@ -99,6 +99,23 @@ TEST_F(ClientTest, StepSendsWhatItWasGiven) {
   EXPECT_EQ(sent.labels().at("run"), "a");
 }
 
+TEST_F(ClientTest, DiffSnapshotsSendsWhatItWasGivenAndIsRepeated) {
+  v1::DiffSnapshotsRequest sent;
+  v1::DiffSnapshotsResponse reply;
+  reply.set_to_version(8);
+  EXPECT_CALL(*states_, DiffSnapshots(_, _, _))
+      .WillOnce(Return(kNoServer))
+      .WillOnce(DoAll(SaveArg<1>(&sent), SetArgPointee<2>(reply), Return(grpc::Status::OK)));
+  const auto diff = client_->DiffSnapshots(
+      {.from = Version{7}, .to = BranchName{"live"}, .index = IndexPosition{2}, .include_same = true});
+  ASSERT_TRUE(diff.ok()) << diff.status();
+  EXPECT_EQ(diff->to_version(), 8);
+  EXPECT_EQ(sent.from().version(), 7);
+  EXPECT_EQ(sent.to().branch(), "live");
+  EXPECT_EQ(sent.index().position(), 2);
+  EXPECT_TRUE(sent.include_same());
+}
+
 TEST_F(ClientTest, EveryCallHasADeadline) {
   absl::Time deadline;
   EXPECT_CALL(*states_, GetSnapshot(_, _, _))

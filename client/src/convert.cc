@@ -160,6 +160,15 @@ v1::GetArraysRequest ToProto(const GetArraysRequest& request) {
   return message;
 }
 
+v1::DiffSnapshotsRequest ToProto(const DiffSnapshotsRequest& request) {
+  v1::DiffSnapshotsRequest message;
+  *message.mutable_from() = ToProto(request.from);
+  *message.mutable_to() = ToProto(request.to);
+  if (request.index.has_value()) Set(*message.mutable_index(), *request.index);
+  message.set_include_same(request.include_same);
+  return message;
+}
+
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request) {
   v1::ListSnapshotsRequest message;
   if (const auto* state = std::get_if<StateRef>(&request.of)) {

@@ -22,6 +22,7 @@ v1::CreateBranchRequest ToProto(const CreateBranchRequest& request);
 v1::ListBranchesRequest ToProto(const ListBranchesRequest& request);
 v1::UpdateBranchRequest ToProto(const UpdateBranchRequest& request);
 v1::DeleteBranchRequest ToProto(const DeleteBranchRequest& request);
+v1::DiffSnapshotsRequest ToProto(const DiffSnapshotsRequest& request);
 
 // From replies: the arrays share the reply's memory. INTERNAL: the server sent an array that is none.
 absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply);

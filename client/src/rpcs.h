@@ -100,6 +100,11 @@ inline auto GetSnapshotRpc(const StateRef& state) {
                  std::move(message), Only(&v1::GetSnapshotResponse::mutable_snapshot));
 }
 
+inline auto DiffSnapshotsRpc(const DiffSnapshotsRequest& request) {
+  return MakeRpc(&Stubs::states, &States::DiffSnapshots, &States::async_interface::DiffSnapshots, true,
+                 ToProto(request), Whole<v1::DiffSnapshotsResponse>);
+}
+
 inline auto ListSnapshotsRpc(const ListSnapshotsRequest& request) {
   return MakeRpc(&Stubs::states, &States::ListSnapshots, &States::async_interface::ListSnapshots, true,
                  ToProto(request), Whole<v1::ListSnapshotsResponse>);

@@ -40,10 +40,11 @@ absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version) 
       absl::StrCat(field, " is ", version, "; expected a version, which is positive"));
 }
 
-absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message) {
+absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message, absl::string_view field) {
   switch (message.state_case()) {
     case v1::StateRef::kVersion: {
-      const absl::StatusOr<Version> version = DecodeVersion("state.version", message.version());
+      const absl::StatusOr<Version> version =
+          DecodeVersion(absl::StrCat(field, ".version"), message.version());
       if (!version.ok()) return version.status();
       return StateRef(*version);
     }
@@ -52,7 +53,7 @@ absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message) {
     case v1::StateRef::STATE_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError("state is not set; expected a version or a branch");
+  return absl::InvalidArgumentError(absl::StrCat(field, " is not set; expected a version or a branch"));
 }
 
 absl::StatusOr<Index> DecodeIndex(v1::Index&& message) {

@@ -37,7 +37,8 @@ absl::StatusOr<Message> ParseRequest(const grpc::ByteBuffer& bytes) {
 absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message);
 absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
                                               google::protobuf::RepeatedPtrField<v1::NamedArray>&& messages);
-absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message);
+// `field` names it in errors.
+absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message, absl::string_view field = "state");
 absl::StatusOr<Index> DecodeIndex(v1::Index&& message);
 absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
     google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages);

@@ -50,6 +50,7 @@ TEST(DecodeStateRefTest, VersionOrBranchMustBeSet) {
     message.set_version(version);
     ExpectInvalid(DecodeStateRef(std::move(message)).status(), "state.version is");
   }
+  ExpectInvalid(DecodeStateRef(v1::StateRef(), "from").status(), "from is not set");
   v1::StateRef branch;
   branch.set_branch("live");
   const absl::StatusOr<StateRef> state = DecodeStateRef(std::move(branch));

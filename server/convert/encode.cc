@@ -51,6 +51,20 @@ void Set(v1::MethodInfo& message, const Method& method, const StateSpec& spec) {
   for (const int position : method.writes()) message.add_writes(spec[position].tensor.name);
 }
 
+v1::DiffSnapshotsResponse::ArrayDiff::Kind EncodeKind(ArrayDiff::Kind kind) {
+  switch (kind) {
+    case ArrayDiff::Kind::kSame:
+      return v1::DiffSnapshotsResponse::ArrayDiff::SAME;
+    case ArrayDiff::Kind::kChanged:
+      return v1::DiffSnapshotsResponse::ArrayDiff::CHANGED;
+    case ArrayDiff::Kind::kAdded:
+      return v1::DiffSnapshotsResponse::ArrayDiff::ADDED;
+    case ArrayDiff::Kind::kRemoved:
+      return v1::DiffSnapshotsResponse::ArrayDiff::REMOVED;
+  }
+  return v1::DiffSnapshotsResponse::ArrayDiff::KIND_UNSPECIFIED;
+}
+
 }  // namespace
 
 v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
@@ -99,6 +113,30 @@ v1::ModelInfo Encode(const ModelStatus& status) {
     v1::StateArrayInfo& info = *message.add_state_spec();
     Set(*info.mutable_tensor(), array.tensor);
     info.set_initial(EncodeInitial(array.initial));
+  }
+  return message;
+}
+
+v1::DiffSnapshotsResponse Encode(const DiffSnapshotsResult& result) {
+  v1::DiffSnapshotsResponse message;
+  message.set_from_version(result.from.value());
+  message.set_to_version(result.to.value());
+  for (const ArrayDiff& diff : result.arrays) {
+    v1::DiffSnapshotsResponse::ArrayDiff& array = *message.add_arrays();
+    array.set_index(diff.index);
+    array.set_kind(EncodeKind(diff.kind));
+    if (diff.from.has_value()) {
+      array.set_from_dtype(static_cast<v1::DType>(diff.from->dtype));
+      array.mutable_from_shape()->Add(diff.from->dims.begin(), diff.from->dims.end());
+    }
+    if (diff.to.has_value()) {
+      array.set_to_dtype(static_cast<v1::DType>(diff.to->dtype));
+      array.mutable_to_shape()->Add(diff.to->dims.begin(), diff.to->dims.end());
+    }
+    if (diff.difference.has_value()) {
+      array.set_max_abs_difference(diff.difference->max_abs);
+      array.set_mean_abs_difference(diff.difference->mean_abs);
+    }
   }
   return message;
 }

@@ -15,6 +15,7 @@ namespace stepwell::server {
 v1::Snapshot Encode(const SnapshotRecord& record, bool durable);
 v1::Branch Encode(const BranchRecord& record);
 v1::ModelInfo Encode(const ModelStatus& status);
+v1::DiffSnapshotsResponse Encode(const DiffSnapshotsResult& result);
 
 // The bytes of a reply that is small.
 grpc::ByteBuffer Serialize(const google::protobuf::Message& message);

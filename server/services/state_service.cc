@@ -140,6 +140,21 @@ absl::StatusOr<GetArraysRequest> DecodeRead(Message&& message) {
   return GetArraysRequest{.state = *std::move(state), .selectors = *std::move(selectors)};
 }
 
+absl::StatusOr<DiffSnapshotsRequest> Decode(v1::DiffSnapshotsRequest&& message) {
+  absl::StatusOr<StateRef> from = DecodeStateRef(std::move(*message.mutable_from()), "from");
+  if (!from.ok()) return from.status();
+  absl::StatusOr<StateRef> to = DecodeStateRef(std::move(*message.mutable_to()), "to");
+  if (!to.ok()) return to.status();
+  DiffSnapshotsRequest request{
+      .from = *std::move(from), .to = *std::move(to), .include_same = message.include_same()};
+  if (message.has_index()) {
+    absl::StatusOr<Index> index = DecodeIndex(std::move(*message.mutable_index()));
+    if (!index.ok()) return index.status();
+    request.index = *std::move(index);
+  }
+  return request;
+}
+
 void AddNamedArrays(MessageWriter& writer, int field, const NamedArrays& arrays) {
   for (const auto& [name, array] : arrays) writer.AddNamedArray(field, name, array);
 }
@@ -178,6 +193,9 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
   AddUnary<v1::GetSnapshotRequest>(
       rpcs, generated_, &Generated::RequestGetSnapshot,
       [this](auto call, auto request) { GetSnapshot(call, std::move(request)); });
+  AddUnary<v1::DiffSnapshotsRequest>(
+      rpcs, generated_, &Generated::RequestDiffSnapshots,
+      [this](auto call, auto request) { DiffSnapshots(call, std::move(request)); });
   AddUnary<v1::ListSnapshotsRequest>(
       rpcs, generated_, &Generated::RequestListSnapshots,
       [this](auto call, auto request) { ListSnapshots(call, std::move(request)); });
@@ -258,6 +276,17 @@ void StateService::GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotR
     *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
     call->Answer(Serialize(reply));
   });
+}
+
+void StateService::DiffSnapshots(std::shared_ptr<UnaryCall> call, v1::DiffSnapshotsRequest&& message) {
+  absl::StatusOr<DiffSnapshotsRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->DiffSnapshots(*std::move(request),
+                         [call = std::move(call)](const absl::StatusOr<DiffSnapshotsResult>& result) {
+                           if (!result.ok()) return call->Answer(result.status());
+                           call->Answer(Serialize(server::Encode(*result)));
+                         });
 }
 
 void StateService::ListSnapshots(std::shared_ptr<UnaryCall> call, v1::ListSnapshotsRequest&& message) {

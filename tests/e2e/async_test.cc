@@ -109,6 +109,24 @@ TEST_F(AsyncTest, ErrorsCarryTheirReason) {
   EXPECT_EQ(client::ErrorReason(status), "BRANCH_NOT_FOUND");
 }
 
+TEST_F(AsyncTest, DiffSnapshotsIsTheBlockingOne) {
+  const Version root = Make();
+  const auto stepped = blocking_->Step({.state = root, .inputs = {{"x", Array::Scalar<int32_t>(3)}}});
+  ASSERT_TRUE(stepped.ok()) << stepped.status();
+  absl::Notification told;
+  absl::StatusOr<v1::DiffSnapshotsResponse> diff;
+  client_->DiffSnapshots({.from = root, .to = stepped->version},
+                         [&](absl::StatusOr<v1::DiffSnapshotsResponse> result) {
+                           diff = std::move(result);
+                           told.Notify();
+                         });
+  told.WaitForNotification();
+  ASSERT_TRUE(diff.ok()) << diff.status();
+  EXPECT_EQ(diff->arrays(0).max_abs_difference(), 3);
+  const auto blocking = blocking_->DiffSnapshots({.from = root, .to = stepped->version});
+  EXPECT_EQ(diff->SerializeAsString(), blocking->SerializeAsString());
+}
+
 TEST_F(AsyncTest, ReadArraysIsWhatGetArraysIs) {
   const auto made = blocking_->MakeState({.model = "conv_batchnorm"});
   ASSERT_TRUE(made.ok()) << made.status();

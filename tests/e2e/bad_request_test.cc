@@ -166,10 +166,11 @@ TEST_F(ServerTest, BytesThatAreNoMessageAreInvalid) {
     EXPECT_EQ(status.error_message(),
               absl::StrCat("the ", bytes.size(), " bytes of the request are no stepwell.v1.StepRequest"));
   }
-  for (const char* method : {"StateService/MakeState", "StateService/SetArrays", "StateService/GetArrays",
-                             "StateService/GetSnapshot", "ModelService/LoadModel", "ModelService/UnloadModel",
-                             "ModelService/GetModel", "ModelService/ListModels", "BranchService/CreateBranch",
-                             "BranchService/GetBranch"}) {
+  for (const char* method :
+       {"StateService/MakeState", "StateService/SetArrays", "StateService/GetArrays",
+        "StateService/GetSnapshot", "StateService/DiffSnapshots", "ModelService/LoadModel",
+        "ModelService/UnloadModel", "ModelService/GetModel", "ModelService/ListModels",
+        "BranchService/CreateBranch", "BranchService/GetBranch"}) {
     const grpc::Status status = CallWithBytes(Channel(), method, "\xFF");
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
     EXPECT_THAT(status.error_message(), HasSubstr("the 1 bytes of the request are no stepwell.v1."))

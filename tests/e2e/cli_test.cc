@@ -98,6 +98,42 @@ TEST_F(CliTest, ArraysAreChosenByIndexPositionAndSubtree) {
   EXPECT_THAT(Text({"get", set, "blocks[1].norm.batch_state_index[0]"}), HasSubstr("[1. 2. 3. 4.]\n"));
 }
 
+TEST_F(CliTest, StatesAreCompared) {
+  const std::string root = Make("conv_batchnorm", {"--branch", "compared"});
+  const std::string index = "blocks[1].norm.batch_state_index[0]";
+  const json before = Json({"get", root, index})["arrays"][index]["value"];
+  const std::string set = Json({"set", "compared", absl::StrCat(index, "=[1,2,3,NaN]"),
+                                "blocks[0].norm.batch_counter=8"})["version"]
+                              .dump();
+  EXPECT_EQ(
+      Text({"diff", root, "compared", "--index", "blocks[0].norm.batch_counter"}),
+      absl::StrCat("version ", root, " to version ", set,
+                   "\n\nINDEX                         KIND     ARRAY     MAX |TO-FROM|  MEAN |TO-FROM|\n"
+                   "blocks[0].norm.batch_counter  changed  int32 ()  8              8\n"));
+  const json diff = Json({"diff", root, "compared"});
+  EXPECT_EQ(diff["from_version"].dump(), root);
+  EXPECT_EQ(diff["to_version"].dump(), set);
+  EXPECT_EQ(diff["arrays"].size(), 2u);
+  EXPECT_EQ(diff["arrays"][index], (json{{"kind", "CHANGED"},
+                                         {"from", {{"dtype", "float32"}, {"shape", {4}}}},
+                                         {"to", {{"dtype", "float32"}, {"shape", {4}}}},
+                                         {"max_abs_difference", "NaN"},
+                                         {"mean_abs_difference", "NaN"}}));
+  EXPECT_THAT(Text({"diff", root, set, "-x", index}), HasSubstr(" changed  float32 (4)  nan  "));
+  EXPECT_EQ(Json({"diff", root, set, "--all"})["arrays"].size(), 6u);
+  EXPECT_EQ(Json({"diff", root, set, "--subtree", "blocks[1]", "--all"})["arrays"].size(), 3u);
+  EXPECT_EQ(Json({"diff", root, set, "--position", "0"})["arrays"].begin().key(),
+            "blocks[0].norm.batch_counter");
+  EXPECT_EQ(Text({"diff", root, root}),
+            absl::StrCat("version ", root, " to version ", root, "\n\nno array differs\n"));
+  // Of another model.
+  const json other = Json({"diff", Make("counter"), Make("gru_cell")});
+  EXPECT_EQ(other["arrays"]["hidden"]["kind"], "ADDED");
+  EXPECT_EQ(other["arrays"]["hidden"]["from"], nullptr);
+  EXPECT_EQ(other["arrays"]["count"]["kind"], "REMOVED");
+  EXPECT_EQ(other["arrays"]["count"]["max_abs_difference"], nullptr);
+}
+
 TEST_F(CliTest, LargeStatesAreSummarisedAndWholeInJson) {
   json rows = json::array();
   for (int i = 0; i < 600; ++i) rows.push_back({i, -i});
@@ -169,6 +205,8 @@ TEST_F(CliTest, WhatTheServerRefusesExitsWithOne) {
   ExpectError({"step", root}, 1, "input \"x\"");
   ExpectError({"step", root, "-i", "x=[1,2]"}, 1, "INVALID_ARGUMENT");
   ExpectError({"set", root, "count=[1]"}, 1, "INVALID_ARGUMENT");
+  ExpectError({"diff", root, "no-such-branch"}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+  ExpectError({"diff", root, root, "-x", "coun"}, 1, "INDEX_NOT_FOUND", "INDEX_NOT_FOUND");
   ExpectError({"branch", "create", "bad name", root}, 1, "bad name");
   ExpectError({"make", "gru_cell", "--set", "hidden=[1]"}, 1, "INVALID_ARGUMENT");
 }
@@ -201,6 +239,9 @@ TEST_F(CliTest, WrongInputExitsWithTwoAndSaysWhatIsExpected) {
       {{"get", root, "--slice", "1"}, "--slice cuts an array"},
       {{"get", root, "count", "count", "--npy", File("two.npy")}, "--npy writes one array"},
       {{"get", root, "count", "--npy", "/no/such/folder/x.npy"}, "cannot be written"},
+      {{"diff", root}, "TO is required"},
+      {{"diff", root, "0"}, "\"0\" is no version"},
+      {{"diff", root, root, "--index", "count", "--subtree", "count"}, "--index excludes --subtree"},
       {{"make", "counter", "--label", "a"}, "expected KEY=VALUE"},
       {{"make", "counter", "--seed", "many"}, "--seed"},
       {{"models", "--timeout", "soon"}, "timeout \"soon\""},
@@ -224,8 +265,8 @@ TEST_F(CliTest, HelpTeachesWithExamplesAndExitsWithZero) {
   for (const char* part : {"Exit codes:", "A first session:", "serve-info", "STEPWELL_SERVER", "@NAME"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
-  for (const char* command : {"models", "load", "unload", "make", "step", "get", "set", "snapshot", "log",
-                              "label", "pin", "unpin", "branch", "fork", "serve-info"}) {
+  for (const char* command : {"models", "load", "unload", "make", "step", "get", "set", "diff", "snapshot",
+                              "log", "label", "pin", "unpin", "branch", "fork", "serve-info"}) {
     EXPECT_THAT(Text({command, "--help"}), HasSubstr("xample")) << command;
   }
   EXPECT_THAT(Text({"--version"}), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -248,7 +289,7 @@ std::vector<std::string> Complete(const std::string& line) {
 
 TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
   EXPECT_THAT(Complete("stepwell "),
-              ElementsAre("models", "load", "unload", "make", "step", "get", "set", "snapshot", "log",
+              ElementsAre("models", "load", "unload", "make", "step", "get", "set", "diff", "snapshot", "log",
                           "label", "pin", "unpin", "branch", "fork", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"), ElementsAre("step", "set", "snapshot", "serve-info"));
   EXPECT_THAT(Complete("stepwell branch "), ElementsAre("create", "get", "list", "move", "expire", "delete"));

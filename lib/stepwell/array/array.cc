@@ -49,7 +49,8 @@ absl::Status Array::WrongElementType(DType dtype, DType wanted) {
 
 bool operator==(const Array& a, const Array& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         (a.bytes().data() == b.bytes().data() || std::ranges::equal(a.bytes(), b.bytes()));
+         (a.bytes().data() == b.bytes().data() || a.byte_count() == 0 ||
+          std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0);
 }
 
 }  // namespace stepwell

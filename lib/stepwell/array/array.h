@@ -69,7 +69,7 @@ class Array {
   DType dtype_;
 };
 
-// Same dtype, shape and bytes.
+// Same dtype, shape and bytes; told without reading where both share the bytes.
 bool operator==(const Array& a, const Array& b);
 
 template <typename T>

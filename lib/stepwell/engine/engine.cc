@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "stepwell/engine/diff.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/engine/selection.h"
 #include "stepwell/engine/set_arrays.h"
@@ -27,7 +28,8 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       queues_(&pool_, options.max_queued_per_branch),
       branches_(store, &queues_, clock, options.default_durability),
       history_(store, &branches_, options.default_durability),
-      context_{.models = models,
+      context_{.store = store,
+               .models = models,
                .cache = &cache_,
                .writer = &writer_,
                .branches = &branches_,
@@ -133,6 +135,22 @@ void Engine::ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot
   };
   if (copied <= kMaxInlineCopy) return take();
   pool_.Schedule(std::move(take));
+}
+
+void Engine::DiffSnapshots(DiffSnapshotsRequest request, Callback<DiffSnapshotsResult> done) {
+  const absl::Status waits = request.call.Check();
+  if (!waits.ok()) return std::move(done)(waits);
+  const StateRef from_state = request.from;
+  branches_.Resolve(from_state, [this, request = std::move(request),
+                                 done = std::move(done)](absl::StatusOr<Version> from) mutable {
+    if (!from.ok()) return std::move(done)(from.status());
+    const StateRef to_state = request.to;
+    branches_.Resolve(to_state, [this, from = *from, request = std::move(request),
+                                 done = std::move(done)](absl::StatusOr<Version> to) mutable {
+      if (!to.ok()) return std::move(done)(to.status());
+      std::make_shared<Diff>(context_, from, *to, std::move(request), std::move(done))->Start();
+    });
+  });
 }
 
 }  // namespace stepwell

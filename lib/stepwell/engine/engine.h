@@ -80,6 +80,11 @@ class Engine {
     history_.Update(std::move(request), std::move(done));
   }
 
+  // How two snapshots differ, index by index, also of different revisions or models: arrays are matched by
+  // their index, and those that both share are not read. NOT_FOUND: version, branch, model; an index that
+  // neither has. OUT_OF_RANGE: a position. RESOURCE_EXHAUSTED: a queue is full. CANCELLED, DEADLINE_EXCEEDED.
+  void DiffSnapshots(DiffSnapshotsRequest request, Callback<DiffSnapshotsResult> done);
+
   // Whether the snapshot under `version` would survive a crash now.
   bool IsDurable(Version version) const { return store_->IsDurable(version); }
 

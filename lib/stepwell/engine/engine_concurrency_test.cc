@@ -73,6 +73,10 @@ TEST_F(EngineConcurrencyTest, MixedCallsKeepEveryVersionAsItWas) {
                              {.state = old, .arrays = {{IndexPath{"count"}, Array::Scalar<int32_t>(-i)}}});
       ASSERT_TRUE(set.ok()) << set.status();
       EXPECT_EQ(Count((*set)->version()), -i);
+      const auto diff = Await(engine_, &Engine::DiffSnapshots,
+                              {.from = fork->snapshot->version(), .to = line.back(), .include_same = true});
+      ASSERT_TRUE(diff.ok()) << diff.status();
+      EXPECT_EQ(diff->arrays.at(0).difference->max_abs, 1000 + i / 2 - (i + 1));
       ASSERT_TRUE(
           Await(engine_, &Engine::CreateBranch, {.name = absl::StrCat(own, "/", i), .state = old}).ok());
     }

@@ -10,7 +10,9 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "stepwell/array/array.h"
+#include "stepwell/array/difference.h"
 #include "stepwell/array/slice.h"
 #include "stepwell/engine/call_context.h"
 #include "stepwell/state/snapshot.h"
@@ -107,6 +109,43 @@ struct GetArraysResult {
   std::shared_ptr<const Snapshot> snapshot;
   NamedArrays arrays;          // In the order of the selectors.
   std::vector<int> positions;  // In the state spec, of each of `arrays`.
+};
+
+struct DiffSnapshotsRequest {
+  StateRef from = Version(0);
+  StateRef to = Version(0);
+  std::optional<Index> index;  // Only these arrays; absent: all. A position is in the state spec of `to`.
+  bool include_same = false;   // List the arrays that do not differ, too.
+  CallContext call;
+};
+
+// What is told of an array beside its elements.
+struct ArrayType {
+  DType dtype;
+  absl::InlinedVector<int64_t, 4> dims;  // Dim::kDynamic where the array would have to be read to tell.
+
+  friend bool operator==(const ArrayType&, const ArrayType&) = default;
+};
+
+// How one state array differs between two snapshots.
+struct ArrayDiff {
+  enum class Kind : uint8_t {
+    kSame,     // The same dtype, shape and bytes.
+    kChanged,  // In any of them.
+    kAdded,    // Only `to` has the index.
+    kRemoved,  // Only `from` has it.
+  };
+  std::string index;
+  Kind kind = Kind::kSame;
+  std::optional<ArrayType> from;  // Absent where the index is.
+  std::optional<ArrayType> to;
+  std::optional<Difference> difference;  // Of arrays of the same shape.
+};
+
+struct DiffSnapshotsResult {
+  Version from;
+  Version to;
+  std::vector<ArrayDiff> arrays;  // In the order of `to`'s state spec, then what was removed.
 };
 
 struct GetSnapshotRequest {

@@ -7,16 +7,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace stepwell {
-namespace {
-
-absl::StatusOr<std::vector<int>> ResolvePositions(const StateSpec& spec, const Index& index) {
-  if (const auto* subtree = std::get_if<IndexSubtree>(&index)) return spec.Subtree(subtree->value);
-  const absl::StatusOr<int> position = ResolvePosition(spec, index);
-  if (!position.ok()) return position.status();
-  return std::vector<int>{*position};
-}
-
-}  // namespace
 
 absl::StatusOr<int> ResolvePosition(const StateSpec& spec, const Index& index) {
   if (const auto* path = std::get_if<IndexPath>(&index)) return spec.Position(path->value);
@@ -28,6 +18,13 @@ absl::StatusOr<int> ResolvePosition(const StateSpec& spec, const Index& index) {
   return absl::InvalidArgumentError(
       absl::StrCat("subtree \"", std::get<IndexSubtree>(index).value,
                    "\" where one index is meant; expected a path or a position"));
+}
+
+absl::StatusOr<std::vector<int>> ResolvePositions(const StateSpec& spec, const Index& index) {
+  if (const auto* subtree = std::get_if<IndexSubtree>(&index)) return spec.Subtree(subtree->value);
+  const absl::StatusOr<int> position = ResolvePosition(spec, index);
+  if (!position.ok()) return position.status();
+  return std::vector<int>{*position};
 }
 
 absl::StatusOr<std::vector<Selected>> Resolve(const StateSpec& spec,

@@ -15,6 +15,10 @@ namespace stepwell {
 // CheckPosition.
 absl::StatusOr<int> ResolvePosition(const StateSpec& spec, const Index& index);
 
+// The positions in `spec` of an index or a subtree, in spec order. Errors as ResolvePosition and
+// StateSpec::Subtree.
+absl::StatusOr<std::vector<int>> ResolvePositions(const StateSpec& spec, const Index& index);
+
 // A part of one state array.
 struct Selected {
   int position;

@@ -15,11 +15,13 @@
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/state/snapshot_cache.h"
+#include "stepwell/storage/store.h"
 
 namespace stepwell {
 
 // What a transition works with; all of it outlives every transition.
 struct TransitionContext {
+  Store* store;
   ModelRepository* models;
   SnapshotCache* cache;
   SnapshotWriter* writer;

@@ -34,6 +34,9 @@ class SnapshotCache {
   // The same, for whoever makes the next version of it.
   void GetToStep(Version version, SnapshotCallback done) { Get(version, /*to_step=*/true, std::move(done)); }
 
+  // The snapshot under `version` when it is here, else null.
+  std::shared_ptr<const Snapshot> Find(Version version) { return Find(version, /*to_step=*/false); }
+
   // Makes `snapshot` the most recently used.
   void Put(std::shared_ptr<const Snapshot> snapshot);
 

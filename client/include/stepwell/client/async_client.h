@@ -93,6 +93,9 @@ class AsyncClient {
                             const CallOptions& options = {});
   PendingCall UpdateSnapshot(const UpdateSnapshotRequest& request, Callback<v1::Snapshot> done,
                              const CallOptions& options = {});
+  /// How two states differ, index by index, also of different revisions or models.
+  PendingCall DiffSnapshots(const DiffSnapshotsRequest& request, Callback<v1::DiffSnapshotsResponse> done,
+                            const CallOptions& options = {});
 
   // Branches.
   PendingCall CreateBranch(const CreateBranchRequest& request, Callback<v1::Branch> done,

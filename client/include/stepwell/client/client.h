@@ -57,6 +57,9 @@ class Client {
                                                           const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> UpdateSnapshot(const UpdateSnapshotRequest& request,
                                               const CallOptions& options = {});
+  /// How two states differ, index by index, also of different revisions or models.
+  absl::StatusOr<v1::DiffSnapshotsResponse> DiffSnapshots(const DiffSnapshotsRequest& request,
+                                                          const CallOptions& options = {});
 
   // Branches.
   absl::StatusOr<v1::Branch> CreateBranch(const CreateBranchRequest& request,

@@ -112,6 +112,13 @@ struct GetArraysResult {
   NamedArrays arrays;  ///< In the order of the selectors.
 };
 
+struct DiffSnapshotsRequest {
+  StateRef from;
+  StateRef to;
+  std::optional<Index> index;  ///< Only these arrays; absent: all. A position is in the state spec of `to`.
+  bool include_same = false;   ///< List the arrays that do not differ, too.
+};
+
 /// A part of a history, newest first.
 struct ListSnapshotsRequest {
   std::variant<StateRef, std::string> of;  ///< The ancestors of a state, itself first; or all of that model.
