@@ -3,9 +3,9 @@
 #include <optional>
 
 #include "client/cli/commands.h"
+#include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
-#include "client/cli/syntax.h"
 
 namespace stepwell::cli {
 namespace {
@@ -16,16 +16,15 @@ struct MakeArguments {
   std::vector<std::string> arrays;
   std::optional<uint64_t> seed;
   std::optional<int64_t> revision;
-  std::vector<std::string> labels;
+  MutationArguments mutation;
 };
 
 absl::Status Make(Session& session, const MakeArguments& arguments) {
   client::MakeStateRequest request{
       .model = arguments.model, .revision = arguments.revision, .rng_seed = arguments.seed};
   if (!arguments.branch.empty()) request.branch = arguments.branch;
-  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  request.labels = *std::move(labels);
+  const absl::Status applied = arguments.mutation.ApplyTo(request);
+  if (!applied.ok()) return applied;
   if (!arguments.arrays.empty()) {
     const absl::StatusOr<v1::ModelInfo> model = session.client().GetModel(arguments.model);
     if (!model.ok()) return model.status();
@@ -63,8 +62,7 @@ void AddMakeCommand(CLI::App& app, Command& chosen) {
       ->type_name("INDEX=VALUE");
   command->add_option("--seed", arguments->seed, "For models whose state has random keys")->type_name("N");
   command->add_option("--revision", arguments->revision, "Of the model. Default: the newest")->type_name("N");
-  AddRepeated(*command, "--label,-l", arguments->labels, "Of the new snapshot; may be repeated")
-      ->type_name("KEY=VALUE");
+  arguments->mutation.AddTo(*command);
   command->footer(
       "Examples:\n"
       "  stepwell make counter --branch live\n"

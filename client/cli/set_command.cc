@@ -3,6 +3,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
 #include "client/cli/syntax.h"
@@ -13,22 +14,17 @@ namespace {
 struct SetArguments {
   std::string state;
   std::vector<std::string> arrays;
-  std::string expected_head;
-  std::vector<std::string> labels;
+  MutationArguments mutation;
 };
 
 absl::Status Set(Session& session, const SetArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   client::SetArraysRequest request{.state = *state};
-  if (!arguments.expected_head.empty()) {
-    const absl::StatusOr<client::Version> head = ParseVersion(arguments.expected_head);
-    if (!head.ok()) return BadInputAt("--expected-head", head.status());
-    request.expected_head = *head;
+  for (const absl::Status& applied :
+       {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
+    if (!applied.ok()) return applied;
   }
-  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  request.labels = *std::move(labels);
   const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
   if (!model.ok()) return model.status();
   ArraySource source(session.in());
@@ -57,11 +53,8 @@ void AddSetCommand(CLI::App& app, Command& chosen) {
                  "What to replace; may be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
       ->type_name("INDEX=VALUE")
       ->required();
-  command
-      ->add_option("--expected-head", arguments->expected_head, "Only if the branch's head is this version")
-      ->type_name("VERSION");
-  AddRepeated(*command, "--label,-l", arguments->labels, "Of the new snapshot; may be repeated")
-      ->type_name("KEY=VALUE");
+  arguments->mutation.AddExpectedHeadTo(*command);
+  arguments->mutation.AddTo(*command);
   command->footer(
       "Of a branch, it moves the head, as a step does.\n"
       "\n"

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
 #include "client/cli/syntax.h"
@@ -20,8 +21,7 @@ struct StepArguments {
   std::vector<std::string> outputs;
   std::vector<std::string> fetch;
   bool no_keep = false;
-  std::string expected_head;
-  std::vector<std::string> labels;
+  MutationArguments mutation;
 };
 
 absl::StatusOr<client::NamedArrays> ReadInputs(Session& session, const StepArguments& arguments,
@@ -57,14 +57,10 @@ absl::Status Step(Session& session, const StepArguments& arguments) {
                               .method = arguments.method,
                               .output_names = arguments.outputs,
                               .keep = !arguments.no_keep};
-  if (!arguments.expected_head.empty()) {
-    const absl::StatusOr<client::Version> head = ParseVersion(arguments.expected_head);
-    if (!head.ok()) return BadInputAt("--expected-head", head.status());
-    request.expected_head = *head;
+  for (const absl::Status& applied :
+       {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
+    if (!applied.ok()) return applied;
   }
-  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  request.labels = *std::move(labels);
   for (const std::string& index : arguments.fetch) request.fetch.push_back({client::IndexPath{index}, {}});
   const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
   if (!model.ok()) return model.status();
@@ -106,12 +102,8 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
               "Return this state array, as it is after the step; may be repeated")
       ->type_name("INDEX");
   command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
-  command
-      ->add_option("--expected-head", arguments->expected_head,
-                   "Step only if the branch's head is this version")
-      ->type_name("VERSION");
-  AddRepeated(*command, "--label,-l", arguments->labels, "Of the new snapshot; may be repeated")
-      ->type_name("KEY=VALUE");
+  arguments->mutation.AddExpectedHeadTo(*command);
+  arguments->mutation.AddTo(*command);
   command->footer(
       "A step on a branch moves its head; a step on a version is a fork, and moves nothing.\n"
       "The dtype of JSON is the model's. Where a float may be NaN or infinite, JSON says \"NaN\",\n"

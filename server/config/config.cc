@@ -64,6 +64,7 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
     if (!level.ok()) return level.status();
     config.log_level = *level;
   }
+  double request_seconds = absl::ToDoubleSeconds(config.store.max_request_age);
   double grace_seconds = absl::ToDoubleSeconds(config.grace_period);
   EngineOptions& engine = config.engine;
   for (const absl::Status& status : {
@@ -81,11 +82,16 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
                          std::numeric_limits<int64_t>::max(), config.store.max_bytes),
            Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(),
                          message.max_cached_snapshots(), 1, kMaxCount, engine.max_cached_snapshots),
+           Take<int64_t>("max_requests", message.has_max_requests(), message.max_requests(), 0, kMaxCount,
+                         config.store.max_requests),
+           Take<double>("max_request_age_seconds", message.has_max_request_age_seconds(),
+                        message.max_request_age_seconds(), 0, 1e9, request_seconds),
            Take<double>("grace_period_seconds", message.has_grace_period_seconds(),
                         message.grace_period_seconds(), 0, 86400, grace_seconds),
        }) {
     if (!status.ok()) return status;
   }
+  config.store.max_request_age = absl::Seconds(request_seconds);
   config.grace_period = absl::Seconds(grace_seconds);
   return config;
 }
@@ -148,6 +154,14 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
   integer(
       "--max-cached-snapshots", [&flags](int64_t value) { flags.set_max_cached_snapshots(value); },
       "Snapshots kept whole in front of the store. Default 4096");
+  integer(
+      "--max-requests", [&flags](int64_t value) { flags.set_max_requests(value); },
+      "Requests with a request_id of which is remembered what came of them. Default 65536");
+  app.add_option_function<double>(
+         "--max-request-age-seconds",
+         [&flags](double seconds) { flags.set_max_request_age_seconds(seconds); },
+         "How long that is remembered. Default 600")
+      ->type_name("SECONDS");
   app.add_option_function<double>(
          "--grace-period-seconds", [&flags](double seconds) { flags.set_grace_period_seconds(seconds); },
          "What running calls get to finish when the server is told to stop. Default 10")

@@ -134,11 +134,4 @@ Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& label
   return Labels(labels.begin(), labels.end());
 }
 
-absl::Status CheckNoRequestId(absl::string_view request_id) {
-  if (request_id.empty()) return absl::OkStatus();
-  return absl::UnimplementedError(
-      "request_id is given, and this server does not remember requests; send none, and do not repeat the "
-      "call blindly");
-}
-
 }  // namespace stepwell::server

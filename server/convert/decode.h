@@ -61,9 +61,6 @@ absl::StatusOr<std::vector<bool>> DecodeUpdateMask(const google::protobuf::Field
                                                    absl::Span<const absl::string_view> fields);
 Labels DecodeLabels(const google::protobuf::Map<std::string, std::string>& labels);
 
-// UNIMPLEMENTED unless empty: this server does not remember what it answered.
-absl::Status CheckNoRequestId(absl::string_view request_id);
-
 }  // namespace stepwell::server
 
 #endif  // STEPWELL_SERVER_CONVERT_DECODE_H_

@@ -3,13 +3,13 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "stepwell/base/sha256.h"
 
 namespace stepwell::server {
 namespace {
@@ -40,9 +40,9 @@ std::string Digest(const Message& request, absl::string_view last) {
     out.SetSerializationDeterministic(true);  // Or the order of a map's entries would count.
     listing->SerializeToCodedStream(&out);
   }
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  return {reinterpret_cast<const char*>(digest), kDigestSize};
+  Sha256 digest;
+  digest.Add(text);
+  return digest.Finish().substr(0, kDigestSize);
 }
 
 }  // namespace

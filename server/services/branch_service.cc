@@ -12,8 +12,6 @@ namespace stepwell::server {
 namespace {
 
 absl::StatusOr<CreateBranchRequest> Decode(v1::CreateBranchRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return state.status();
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
@@ -21,6 +19,7 @@ absl::StatusOr<CreateBranchRequest> Decode(v1::CreateBranchRequest&& message) {
   CreateBranchRequest request{.name = std::move(*message.mutable_name()),
                               .state = *std::move(state),
                               .labels = DecodeLabels(message.labels()),
+                              .request_id = message.request_id(),
                               .durability = *durability};
   if (message.has_expire_time()) {
     const absl::StatusOr<absl::Time> time = DecodeTime("expire_time", message.expire_time());
@@ -31,8 +30,6 @@ absl::StatusOr<CreateBranchRequest> Decode(v1::CreateBranchRequest&& message) {
 }
 
 absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
   if (!expected_head.ok()) return expected_head.status();
   const absl::StatusOr<std::vector<bool>> has =
@@ -44,8 +41,10 @@ absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
   }
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return durability.status();
-  UpdateBranchRequest request{
-      .name = std::move(*message.mutable_name()), .expected_head = *expected_head, .durability = *durability};
+  UpdateBranchRequest request{.name = std::move(*message.mutable_name()),
+                              .expected_head = *expected_head,
+                              .request_id = message.request_id(),
+                              .durability = *durability};
   if (message.has_head()) {
     absl::StatusOr<StateRef> head = DecodeStateRef(std::move(*message.mutable_head()));
     if (!head.ok()) return head.status();
@@ -64,14 +63,14 @@ absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
 }
 
 absl::StatusOr<DeleteBranchRequest> Decode(v1::DeleteBranchRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
   if (!expected_head.ok()) return expected_head.status();
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return durability.status();
-  return DeleteBranchRequest{
-      .name = std::move(*message.mutable_name()), .expected_head = *expected_head, .durability = *durability};
+  return DeleteBranchRequest{.name = std::move(*message.mutable_name()),
+                             .expected_head = *expected_head,
+                             .request_id = message.request_id(),
+                             .durability = *durability};
 }
 
 // What answers `call` with a Reply that holds a branch.
@@ -108,6 +107,7 @@ BranchService::BranchService(Engine* engine, RpcServer& rpcs) : engine_(engine) 
 void BranchService::CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBranchRequest&& message) {
   absl::StatusOr<CreateBranchRequest> request = Decode(std::move(message));
   if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
   engine_->CreateBranch(*std::move(request), AnswerWithBranch<v1::CreateBranchResponse>(std::move(call)));
 }
 

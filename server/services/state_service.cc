@@ -14,8 +14,6 @@ namespace stepwell::server {
 namespace {
 
 absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   absl::StatusOr<NamedArrays> arrays = DecodeNamedArrays("state array", std::move(*message.mutable_arrays()));
   if (!arrays.ok()) return arrays.status();
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
@@ -23,6 +21,7 @@ absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
   MakeStateRequest request{.model = std::move(*message.mutable_model()),
                            .arrays = *std::move(arrays),
                            .labels = DecodeLabels(message.labels()),
+                           .request_id = message.request_id(),
                            .durability = *durability};
   if (message.has_revision()) request.revision = message.revision();
   if (message.has_rng_seed()) request.rng_seed = static_cast<uint64_t>(message.rng_seed());
@@ -31,8 +30,6 @@ absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
 }
 
 absl::StatusOr<StepRequest> Decode(v1::StepRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return state.status();
   absl::StatusOr<NamedArrays> inputs = DecodeNamedArrays("input", std::move(*message.mutable_inputs()));
@@ -50,14 +47,13 @@ absl::StatusOr<StepRequest> Decode(v1::StepRequest&& message) {
                       .keep = !message.has_keep() || message.keep(),
                       .expected_head = *expected_head,
                       .labels = DecodeLabels(message.labels()),
+                      .request_id = message.request_id(),
                       .durability = *durability};
   if (!message.method().empty()) request.method = std::move(*message.mutable_method());
   return request;
 }
 
 absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return state.status();
   SetArraysRequest request{.state = *std::move(state), .labels = DecodeLabels(message.labels())};
@@ -76,6 +72,7 @@ absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return durability.status();
   request.durability = *durability;
+  request.request_id = message.request_id();
   return request;
 }
 
@@ -112,8 +109,6 @@ absl::StatusOr<ListSnapshotsRequest> Decode(v1::ListSnapshotsRequest&& message) 
 }
 
 absl::StatusOr<UpdateSnapshotRequest> Decode(const v1::UpdateSnapshotRequest& message) {
-  absl::Status supported = CheckNoRequestId(message.request_id());
-  if (!supported.ok()) return supported;
   const absl::StatusOr<Version> version = DecodeVersion("version", message.version());
   if (!version.ok()) return version.status();
   const absl::StatusOr<std::vector<bool>> has = DecodeUpdateMask(message.update_mask(), {"labels", "pinned"});
@@ -123,7 +118,8 @@ absl::StatusOr<UpdateSnapshotRequest> Decode(const v1::UpdateSnapshotRequest& me
   }
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return durability.status();
-  UpdateSnapshotRequest request{.version = *version, .durability = *durability};
+  UpdateSnapshotRequest request{
+      .version = *version, .request_id = message.request_id(), .durability = *durability};
   if ((*has)[0]) request.labels = DecodeLabels(message.labels());
   if ((*has)[1]) request.pinned = message.pinned();
   return request;
@@ -318,6 +314,7 @@ void StateService::ListSnapshots(std::shared_ptr<UnaryCall> call, v1::ListSnapsh
 void StateService::UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::UpdateSnapshotRequest& message) {
   absl::StatusOr<UpdateSnapshotRequest> request = Decode(message);
   if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
   engine_->UpdateSnapshot(*std::move(request),
                           [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
                             if (!snapshot.ok()) return call->Answer(snapshot.status());

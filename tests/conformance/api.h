@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,10 +55,15 @@ class Api {
 };
 
 // A way to Stepwell, with the models of a folder loaded and nothing else in it.
-using MakeApi = std::unique_ptr<Api> (*)(const std::filesystem::path& models);
+struct Way {
+  std::string name;
+  std::unique_ptr<Api> (*make)(const std::filesystem::path& models);
+
+  friend std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
+};
 
 // Every case runs against every way. The models are counter (int32 `count`, plus x) and batchnorm_batch.
-class Conformance : public ::testing::TestWithParam<MakeApi> {
+class Conformance : public ::testing::TestWithParam<Way> {
  protected:
   Conformance();
   ~Conformance() override;

@@ -97,6 +97,7 @@ class ClientApi final : public Api {
                                           .rng_seed = request.rng_seed,
                                           .branch = request.branch,
                                           .labels = ToClient(request.labels),
+                                          .request_id = request.request_id,
                                           .durability = ToClient(request.durability)});
     if (!made.ok()) return made.status();
     Made result{FromProto(made->snapshot()), std::nullopt};
@@ -112,6 +113,7 @@ class ClientApi final : public Api {
                                         .keep = request.keep,
                                         .expected_head = ToClient<client::Version>(request.expected_head),
                                         .labels = ToClient(request.labels),
+                                        .request_id = request.request_id,
                                         .durability = ToClient(request.durability)});
     if (!stepped.ok()) return stepped.status();
     return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
@@ -120,6 +122,7 @@ class ClientApi final : public Api {
     client::SetArraysRequest to{.state = ToClient(request.state),
                                 .expected_head = ToClient<client::Version>(request.expected_head),
                                 .labels = ToClient(request.labels),
+                                .request_id = request.request_id,
                                 .durability = ToClient(request.durability)};
     for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
     return FromProto(client_->SetArrays(to));
@@ -156,6 +159,7 @@ class ClientApi final : public Api {
     return FromProto(client_->UpdateSnapshot({.version = ToClient(request.version),
                                               .labels = ToClient<client::Labels>(request.labels),
                                               .pinned = request.pinned,
+                                              .request_id = request.request_id,
                                               .durability = ToClient(request.durability)}));
   }
   absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
@@ -163,6 +167,7 @@ class ClientApi final : public Api {
                                             .state = ToClient(request.state),
                                             .labels = ToClient(request.labels),
                                             .expire_time = request.expire_time,
+                                            .request_id = request.request_id,
                                             .durability = ToClient(request.durability)}));
   }
   absl::StatusOr<BranchRecord> GetBranch(const std::string& name) override {
@@ -185,11 +190,13 @@ class ClientApi final : public Api {
                                             .expected_head = ToClient<client::Version>(request.expected_head),
                                             .labels = ToClient<client::Labels>(request.labels),
                                             .expire_time = request.expire_time,
+                                            .request_id = request.request_id,
                                             .durability = ToClient(request.durability)}));
   }
   absl::Status DeleteBranch(const DeleteBranchRequest& request) override {
     return client_->DeleteBranch({.name = request.name,
                                   .expected_head = ToClient<client::Version>(request.expected_head),
+                                  .request_id = request.request_id,
                                   .durability = ToClient(request.durability)});
   }
 
@@ -198,10 +205,12 @@ class ClientApi final : public Api {
   const std::unique_ptr<client::Client> client_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Client, Conformance,
-                         ::testing::Values([](const std::filesystem::path& models) -> std::unique_ptr<Api> {
-                           return std::make_unique<ClientApi>(models);
-                         }));
+INSTANTIATE_TEST_SUITE_P(Reached, Conformance,
+                         ::testing::Values(Way{"Client",
+                                               [](const std::filesystem::path& models) {
+                                                 return std::unique_ptr<Api>(new ClientApi(models));
+                                               }}),
+                         ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace stepwell::testing

@@ -14,7 +14,7 @@ Conformance::Conformance()
     fs::copy(fs::path(STEPWELL_SOURCE_DIR "/tests/data/equinox") / model, models_ / model,
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   }
-  api_ = GetParam()(models_);
+  api_ = GetParam().make(models_);
 }
 
 Conformance::~Conformance() {

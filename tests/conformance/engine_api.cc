@@ -94,10 +94,12 @@ class EngineApi final : public Api {
   Engine engine_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Engine, Conformance,
-                         ::testing::Values([](const std::filesystem::path& models) -> std::unique_ptr<Api> {
-                           return std::make_unique<EngineApi>(models);
-                         }));
+INSTANTIATE_TEST_SUITE_P(Reached, Conformance,
+                         ::testing::Values(Way{"Engine",
+                                               [](const std::filesystem::path& models) {
+                                                 return std::unique_ptr<Api>(new EngineApi(models));
+                                               }}),
+                         ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace stepwell::testing

@@ -296,8 +296,6 @@ TEST_F(ServerTest, MakeStateThatCannotBeMakesNothing) {
       absl::StatusCode::kInvalidArgument, "", "twice");
   ExpectError(client_->MakeState({.model = "counter", .durability = client::Durability::kSync}).status(),
               absl::StatusCode::kFailedPrecondition, "DURABILITY_UNAVAILABLE");
-  ExpectError(client_->MakeState({.model = "counter", .request_id = "a"}).status(),
-              absl::StatusCode::kUnimplemented, "");
 }
 
 TEST_F(ServerTest, ModelThatFailsMintsNothingAndMovesNothing) {

@@ -47,6 +47,7 @@ void BranchChange::OnNewHead(absl::StatusOr<std::shared_ptr<const SnapshotRecord
 
 void BranchChange::Commit() {
   CommitBatch batch;
+  const absl::Time now = clock_->Now();
   if (change_.is_deletion) {
     batch.branch_deletions.push_back({.name = branch_.name, .expected_head = branch_.head});
   } else {
@@ -54,7 +55,7 @@ void BranchChange::Commit() {
     update = {.name = branch_.name,
               .expected_head = branch_.head,
               .head = new_head_,
-              .time = clock_->Now(),
+              .time = now,
               .labels = change_.update.labels,
               .expire_time = change_.update.expire_time};
     if (update.head.has_value()) {
@@ -64,6 +65,7 @@ void BranchChange::Commit() {
     if (update.labels.has_value()) branch_.labels = *update.labels;
     if (update.expire_time.has_value()) branch_.expire_time = *update.expire_time;
   }
+  if (change_.key.has_value()) batch.requests.emplace_back(change_.key->ToRecord(now)).branch = branch_;
   store_->Commit(
       std::move(batch), change_.durability,
       [self = shared_from_this()](absl::Status visible) {

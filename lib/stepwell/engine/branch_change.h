@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "stepwell/base/clock.h"
-#include "stepwell/engine/branch_queues.h"
 #include "stepwell/engine/branches.h"
 #include "stepwell/engine/requests.h"
+#include "stepwell/engine/turn_queues.h"
 #include "stepwell/storage/store.h"
 
 namespace stepwell {
@@ -26,11 +26,12 @@ class BranchChange : public std::enable_shared_from_this<BranchChange> {
     bool is_deletion = false;
     UpdateBranchRequest update;
     Durability durability = Durability::kAsync;
+    std::optional<RequestKey> key;
   };
   // The branch as it is after the change, or as it was before it was deleted.
   using Callback = absl::AnyInvocable<void(absl::StatusOr<BranchRecord>)>;
 
-  BranchChange(Branches* branches, Store* store, BranchQueues* queues, const Clock* clock, Change change,
+  BranchChange(Branches* branches, Store* store, TurnQueues* queues, const Clock* clock, Change change,
                Callback done)
       : branches_(branches),
         store_(store),
@@ -51,7 +52,7 @@ class BranchChange : public std::enable_shared_from_this<BranchChange> {
 
   Branches* const branches_;
   Store* const store_;
-  BranchQueues* const queues_;
+  TurnQueues* const queues_;
   const Clock* const clock_;
   Change change_;
   Callback done_;

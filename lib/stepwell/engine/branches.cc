@@ -28,10 +28,11 @@ void Branches::Resolve(const StateRef& state, Callback<Version> done) {
        });
 }
 
-void Branches::Create(CreateBranchRequest request, Callback<BranchRecord> done) {
+void Branches::Create(CreateBranchRequest request, std::optional<RequestKey> key,
+                      Callback<BranchRecord> done) {
   const absl::Status named = CheckBranchName(request.name);
   if (!named.ok()) return std::move(done)(named);
-  auto create = [this, request,
+  auto create = [this, request, key = std::move(key),
                  done = std::move(done)](absl::StatusOr<std::shared_ptr<const SnapshotRecord>> head) mutable {
     if (!head.ok()) return std::move(done)(head.status());
     const absl::Time now = clock_->Now();
@@ -44,6 +45,7 @@ void Branches::Create(CreateBranchRequest request, Callback<BranchRecord> done) 
                         .labels = std::move(request.labels)};
     CommitBatch batch;
     batch.new_branches.push_back(branch);
+    if (key.has_value()) batch.requests.emplace_back(key->ToRecord(now)).branch = branch;
     auto shared_done = std::make_shared<Callback<BranchRecord>>(std::move(done));
     store_->Commit(
         std::move(batch), request.durability.value_or(default_durability_),
@@ -76,25 +78,29 @@ void Branches::List(ListBranchesRequest request, Callback<ListBranchesResult> do
                        });
 }
 
-void Branches::Update(UpdateBranchRequest request, Callback<BranchRecord> done) {
+void Branches::Update(UpdateBranchRequest request, std::optional<RequestKey> key,
+                      Callback<BranchRecord> done) {
   const Durability durability = request.durability.value_or(default_durability_);
-  std::make_shared<BranchChange>(this, store_, queues_, clock_,
-                                 BranchChange::Change{.update = std::move(request), .durability = durability},
-                                 [this, done = std::move(done)](absl::StatusOr<BranchRecord> branch) mutable {
-                                   if (branch.ok()) NoteExpiry(branch->name, branch->expire_time);
-                                   std::move(done)(std::move(branch));
-                                 })
+  std::make_shared<BranchChange>(
+      this, store_, queues_, clock_,
+      BranchChange::Change{.update = std::move(request), .durability = durability, .key = std::move(key)},
+      [this, done = std::move(done)](absl::StatusOr<BranchRecord> branch) mutable {
+        if (branch.ok()) NoteExpiry(branch->name, branch->expire_time);
+        std::move(done)(std::move(branch));
+      })
       ->Start();
 }
 
-void Branches::Delete(DeleteBranchRequest request, Callback<BranchRecord> done) {
+void Branches::Delete(DeleteBranchRequest request, std::optional<RequestKey> key,
+                      Callback<BranchRecord> done) {
   const Durability durability = request.durability.value_or(default_durability_);
   std::make_shared<BranchChange>(this, store_, queues_, clock_,
                                  BranchChange::Change{.is_deletion = true,
                                                       .update = {.name = std::move(request.name),
                                                                  .expected_head = request.expected_head,
                                                                  .call = std::move(request.call)},
-                                                      .durability = durability},
+                                                      .durability = durability,
+                                                      .key = std::move(key)},
                                  std::move(done))
       ->Start();
 }

@@ -1,6 +1,7 @@
 #ifndef STEPWELL_ENGINE_BRANCHES_H_
 #define STEPWELL_ENGINE_BRANCHES_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,8 +13,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "stepwell/base/clock.h"
-#include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
+#include "stepwell/engine/turn_queues.h"
 #include "stepwell/storage/store.h"
 
 namespace stepwell {
@@ -26,7 +28,7 @@ class Branches {
   using Callback = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
   // Nothing is owned, and all of it must outlive this.
-  Branches(Store* store, BranchQueues* queues, const Clock* clock, Durability default_durability)
+  Branches(Store* store, TurnQueues* queues, const Clock* clock, Durability default_durability)
       : store_(store), queues_(queues), clock_(clock), default_durability_(default_durability) {}
 
   // NOT_FOUND.
@@ -35,11 +37,11 @@ class Branches {
   // The version that `state` stands for now, which may not exist. NOT_FOUND: the branch.
   void Resolve(const StateRef& state, Callback<Version> done);
 
-  // See Engine.
-  void Create(CreateBranchRequest request, Callback<BranchRecord> done);
+  // See Engine. `key` is what the request is remembered under.
+  void Create(CreateBranchRequest request, std::optional<RequestKey> key, Callback<BranchRecord> done);
   void List(ListBranchesRequest request, Callback<ListBranchesResult> done);
-  void Update(UpdateBranchRequest request, Callback<BranchRecord> done);
-  void Delete(DeleteBranchRequest request, Callback<BranchRecord> done);
+  void Update(UpdateBranchRequest request, std::optional<RequestKey> key, Callback<BranchRecord> done);
+  void Delete(DeleteBranchRequest request, std::optional<RequestKey> key, Callback<BranchRecord> done);
 
   // Begins to delete what has expired.
   void DropExpired();
@@ -52,7 +54,7 @@ class Branches {
   void NoteExpiry(absl::string_view name, absl::Time expire_time) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store* const store_;
-  BranchQueues* const queues_;
+  TurnQueues* const queues_;
   const Clock* const clock_;
   const Durability default_durability_;
 

@@ -43,6 +43,10 @@ class CountingStore final : public Store {
                     Callback<std::vector<BranchRecord>> done) override {
     store_.ScanBranches(prefix, after, limit, std::move(done));
   }
+  void ReadRequest(absl::string_view id, absl::Time now,
+                   Callback<std::shared_ptr<const RequestRecord>> done) override {
+    store_.ReadRequest(id, now, std::move(done));
+  }
   void ScanAncestors(Version version, size_t limit,
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
     store_.ScanAncestors(version, limit, std::move(done));

@@ -6,6 +6,7 @@
 
 #include "stepwell/engine/diff.h"
 #include "stepwell/engine/errors.h"
+#include "stepwell/engine/request_digest.h"
 #include "stepwell/engine/selection.h"
 #include "stepwell/engine/set_arrays.h"
 #include "stepwell/engine/step.h"
@@ -25,9 +26,10 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       cache_(store, options.max_cached_snapshots),
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),
-      queues_(&pool_, options.max_queued_per_branch),
+      queues_("branch", &pool_, options.max_queued_per_branch),
+      request_ids_(store, &pool_, clock, options.max_queued_per_branch),
       branches_(store, &queues_, clock, options.default_durability),
-      history_(store, &branches_, options.default_durability),
+      history_(store, &branches_, clock, options.default_durability),
       context_{.store = store,
                .models = models,
                .cache = &cache_,
@@ -35,12 +37,50 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
                .branches = &branches_,
                .queues = &queues_,
                .pool = &pool_,
+               .clock = clock,
                .inline_limit = options.inline_limit,
                .max_queued = options.max_queued_calls,
                .default_durability = options.default_durability},
       pool_(options.worker_threads, options.max_queued_calls) {}
 
+template <typename Request, typename Result, typename Run, typename Repeat>
+void Engine::Once(Request request, Callback<Result> done, Run run, Repeat repeat) {
+  if (request.request_id.empty()) return run(std::move(request), std::nullopt, std::move(done));
+  const RequestKey key{request.request_id, DigestOf(request)};
+  const CallContext call = request.call;
+  request_ids_.Enter(key, call,
+                     [this, key, request = std::move(request), done = std::move(done), run,
+                      repeat](absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
+                       if (!known.ok()) return std::move(done)(known.status());
+                       Callback<Result> leave = [this, id = key.id, done = std::move(done)](
+                                                    absl::StatusOr<Result> result) mutable {
+                         request_ids_.Leave(id);
+                         std::move(done)(std::move(result));
+                       };
+                       if (*known == nullptr)
+                         return run(std::move(request), std::move(key), std::move(leave));
+                       repeat(std::move(request), **known, std::move(leave));
+                     });
+}
+
 void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done) {
+  Once(
+      std::move(request), std::move(done),
+      [this](MakeStateRequest first, std::optional<RequestKey> key, Callback<MakeStateResult> made) {
+        MakeNewState(std::move(first), std::move(key), std::move(made));
+      },
+      [this](const MakeStateRequest&, const RequestRecord& record, Callback<MakeStateResult> made) {
+        cache_.Get(record.versions.front(),
+                   [branch = record.branch, made = std::move(made)](
+                       absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) mutable {
+                     if (!snapshot.ok()) return std::move(made)(snapshot.status());
+                     std::move(made)(MakeStateResult{*std::move(snapshot), std::move(branch)});
+                   });
+      });
+}
+
+void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> key,
+                          Callback<MakeStateResult> done) {
   const absl::Status waits = request.call.Check();
   if (!waits.ok()) return std::move(done)(waits);
   if (request.branch.has_value()) {
@@ -58,6 +98,7 @@ void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done)
   SnapshotDraft draft;
   draft.model = *model;
   draft.labels = std::move(request.labels);
+  draft.request = std::move(key);
   for (size_t i = 0; i < arrays->size(); ++i)
     draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
   if (request.branch.has_value())
@@ -88,11 +129,49 @@ void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done)
 }
 
 void Engine::Step(StepRequest request, Callback<StepResult> done) {
-  std::make_shared<stepwell::Step>(context_, std::move(request), std::move(done))->Start();
+  Once(
+      std::move(request), std::move(done),
+      [this](StepRequest first, std::optional<RequestKey> key, Callback<StepResult> stepped) {
+        std::make_shared<stepwell::Step>(context_, std::move(first), std::move(key), std::nullopt,
+                                         std::move(stepped))
+            ->Start();
+      },
+      [this](StepRequest again, const RequestRecord& record, Callback<StepResult> stepped) {
+        RepeatStep(std::move(again), record, std::move(stepped));
+      });
+}
+
+// Outputs are not kept: the same revision computes them again from the same base, which gives the same.
+void Engine::RepeatStep(StepRequest request, const RequestRecord& record, Callback<StepResult> done) {
+  request.state = *record.base;
+  request.expected_head.reset();
+  request.keep = false;
+  std::make_shared<stepwell::Step>(
+      context_, std::move(request), std::nullopt, record.revision,
+      [this, version = record.versions.front(),
+       done = std::move(done)](absl::StatusOr<StepResult> result) mutable {
+        if (!result.ok()) return std::move(done)(result.status());
+        cache_.Get(version, [result = *std::move(result), done = std::move(done)](
+                                absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) mutable {
+          if (!snapshot.ok()) return std::move(done)(snapshot.status());
+          result.snapshot = *std::move(snapshot);
+          std::move(done)(std::move(result));
+        });
+      })
+      ->Start();
 }
 
 void Engine::SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done) {
-  std::make_shared<stepwell::SetArrays>(context_, std::move(request), std::move(done))->Start();
+  using Done = Callback<std::shared_ptr<const Snapshot>>;
+  Once(
+      std::move(request), std::move(done),
+      [this](SetArraysRequest first, std::optional<RequestKey> key, Done set) {
+        std::make_shared<stepwell::SetArrays>(context_, std::move(first), std::move(key), std::move(set))
+            ->Start();
+      },
+      [this](const SetArraysRequest&, const RequestRecord& record, Done set) {
+        cache_.Get(record.versions.front(), std::move(set));
+      });
 }
 
 void Engine::GetArrays(GetArraysRequest request, Callback<GetArraysResult> done) {
@@ -151,6 +230,43 @@ void Engine::DiffSnapshots(DiffSnapshotsRequest request, Callback<DiffSnapshotsR
       std::make_shared<Diff>(context_, from, *to, std::move(request), std::move(done))->Start();
     });
   });
+}
+
+void Engine::UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done) {
+  Once(
+      std::move(request), std::move(done),
+      [this](UpdateSnapshotRequest first, std::optional<RequestKey> key, Callback<SnapshotInfo> updated) {
+        history_.Update(std::move(first), std::move(key), std::move(updated));
+      },
+      [this](const UpdateSnapshotRequest& again, const RequestRecord&, Callback<SnapshotInfo> updated) {
+        history_.Get({again.version}, std::move(updated));
+      });
+}
+
+template <typename Request>
+void Engine::ChangeBranch(Request request, Callback<BranchRecord> done,
+                          void (Branches::*change)(Request, std::optional<RequestKey>,
+                                                   Callback<BranchRecord>)) {
+  Once(
+      std::move(request), std::move(done),
+      [this, change](Request first, std::optional<RequestKey> key, Callback<BranchRecord> changed) {
+        (branches_.*change)(std::move(first), std::move(key), std::move(changed));
+      },
+      [](const Request&, const RequestRecord& record, Callback<BranchRecord> changed) {
+        std::move(changed)(*record.branch);
+      });
+}
+
+void Engine::CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done) {
+  ChangeBranch(std::move(request), std::move(done), &Branches::Create);
+}
+
+void Engine::UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> done) {
+  ChangeBranch(std::move(request), std::move(done), &Branches::Update);
+}
+
+void Engine::DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done) {
+  ChangeBranch(std::move(request), std::move(done), &Branches::Delete);
 }
 
 }  // namespace stepwell

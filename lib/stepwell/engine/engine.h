@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -11,12 +12,13 @@
 #include "absl/time/time.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
-#include "stepwell/engine/branch_queues.h"
 #include "stepwell/engine/branches.h"
 #include "stepwell/engine/history.h"
+#include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/engine/transition.h"
+#include "stepwell/engine/turn_queues.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/state/snapshot_cache.h"
 #include "stepwell/state/version_allocator.h"
@@ -38,7 +40,9 @@ struct EngineOptions {
 // Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its
 // callback runs exactly once, inside the call or later on another thread, never under a lock. Await (await.h)
 // blocks instead. The destructor waits for calls under way. Errors are those of DESIGN: a call that fails has
-// changed nothing, but for one whose durability was not reached, which says so. Thread-safe.
+// changed nothing, but for one whose durability was not reached, which says so. A mutation with a request_id
+// is done once, however often it is asked for; INVALID_ARGUMENT (REQUEST_ID_REUSED) when the id came with
+// another request. Thread-safe.
 class Engine {
  public:
   template <typename T>
@@ -76,9 +80,7 @@ class Engine {
   }
 
   // Changes what is said of a snapshot, never its state. NOT_FOUND: version.
-  void UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done) {
-    history_.Update(std::move(request), std::move(done));
-  }
+  void UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done);
 
   // How two snapshots differ, index by index, also of different revisions or models: arrays are matched by
   // their index, and those that both share are not read. NOT_FOUND: version, branch, model; an index that
@@ -90,9 +92,7 @@ class Engine {
 
   // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS.
   // INVALID_ARGUMENT: the name.
-  void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done) {
-    branches_.Create(std::move(request), std::move(done));
-  }
+  void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);
 
   // NOT_FOUND.
   void GetBranch(const GetBranchRequest& request, Callback<BranchRecord> done) {
@@ -107,21 +107,28 @@ class Engine {
   // Waits for its turn among the steps on the branch. NOT_FOUND: branch, version. ABORTED: the head is not
   // the expected one. FAILED_PRECONDITION: the new head is another model's. RESOURCE_EXHAUSTED: the branch's
   // queue is full. CANCELLED, DEADLINE_EXCEEDED: before its turn.
-  void UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> done) {
-    branches_.Update(std::move(request), std::move(done));
-  }
+  void UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> done);
 
   // Forgets the name, in its turn; the snapshots stay. Answers with what the branch was. Errors as
   // UpdateBranch.
-  void DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done) {
-    branches_.Delete(std::move(request), std::move(done));
-  }
+  void DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done);
 
   // Deletes the branches that have expired. They are not to be seen before that either, but take memory: call
   // it from time to time.
   void DropExpired() { branches_.DropExpired(); }
 
  private:
+  // Answers `request` by `run`(request, key to remember it under, if any, done), or where that was done
+  // already, by `repeat`(request, what was done, done).
+  template <typename Request, typename Result, typename Run, typename Repeat>
+  void Once(Request request, Callback<Result> done, Run run, Repeat repeat);
+  template <typename Request>
+  void ChangeBranch(Request request, Callback<BranchRecord> done,
+                    void (Branches::*change)(Request, std::optional<RequestKey>, Callback<BranchRecord>));
+
+  void MakeNewState(MakeStateRequest request, std::optional<RequestKey> key, Callback<MakeStateResult> done);
+  void RepeatStep(StepRequest request, const RequestRecord& record, Callback<StepResult> done);
+
   void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
                   Callback<GetArraysResult> done);
 
@@ -131,7 +138,8 @@ class Engine {
   SnapshotCache cache_;
   VersionAllocator versions_;
   SnapshotWriter writer_;
-  BranchQueues queues_;
+  TurnQueues queues_;
+  RequestIds request_ids_;
   Branches branches_;
   History history_;
   const TransitionContext context_;

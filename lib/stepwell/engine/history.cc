@@ -92,9 +92,13 @@ void History::List(ListSnapshotsRequest request, Callback<ListSnapshotsResult> d
                      });
 }
 
-void History::Update(UpdateSnapshotRequest request, Callback<SnapshotInfo> done) {
+void History::Update(UpdateSnapshotRequest request, std::optional<RequestKey> key,
+                     Callback<SnapshotInfo> done) {
   CommitBatch batch;
   batch.snapshot_updates.push_back({request.version, std::move(request.labels), request.pinned});
+  if (key.has_value()) {
+    batch.requests.emplace_back(key->ToRecord(clock_->Now())).versions = {request.version};
+  }
   auto shared_done = std::make_shared<Callback<SnapshotInfo>>(std::move(done));
   store_->Commit(
       std::move(batch), request.durability.value_or(default_durability_),

@@ -52,6 +52,9 @@ struct ArraySelector {
   std::vector<Slice> slices;  // Of each selected array, from its outermost axis.
 };
 
+// Beside what is to be done, a mutation may have a request_id: up to 128 bytes that no other request has. A
+// repeat, while the first is under way or within the store's window after it, is answered as the first was.
+
 struct MakeStateRequest {
   std::string model;
   std::optional<int64_t> revision;  // Absent: the newest.
@@ -59,6 +62,7 @@ struct MakeStateRequest {
   std::optional<uint64_t> rng_seed;
   std::optional<std::string> branch;  // To create with the new version as its head.
   Labels labels;
+  std::string request_id;
   std::optional<Durability> durability;  // Absent: the engine's default.
   CallContext call;
 };
@@ -79,6 +83,7 @@ struct StepRequest {
   bool keep = true;   // False: compute, and mint nothing.
   std::optional<Version> expected_head;  // Of the branch; only with a BranchName.
   Labels labels;                         // Of the new snapshot.
+  std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
 };
@@ -94,6 +99,7 @@ struct SetArraysRequest {
   std::vector<std::pair<Index, Array>> arrays;  // No subtrees.
   std::optional<Version> expected_head;
   Labels labels;
+  std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
 };
@@ -181,7 +187,9 @@ struct UpdateSnapshotRequest {
   Version version{0};
   std::optional<Labels> labels;  // Absent: as they are.
   std::optional<bool> pinned;
+  std::string request_id;
   std::optional<Durability> durability;
+  CallContext call;
 };
 
 struct CreateBranchRequest {
@@ -189,7 +197,9 @@ struct CreateBranchRequest {
   StateRef state = Version(0);  // Becomes the head.
   Labels labels;
   absl::Time expire_time = absl::InfiniteFuture();
+  std::string request_id;
   std::optional<Durability> durability;
+  CallContext call;
 };
 
 struct GetBranchRequest {
@@ -214,6 +224,7 @@ struct UpdateBranchRequest {
   std::optional<Version> expected_head;  // Must be the head before.
   std::optional<Labels> labels;
   std::optional<absl::Time> expire_time;  // InfiniteFuture: never.
+  std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
 };
@@ -221,6 +232,7 @@ struct UpdateBranchRequest {
 struct DeleteBranchRequest {
   std::string name;
   std::optional<Version> expected_head;
+  std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
 };

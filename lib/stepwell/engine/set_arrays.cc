@@ -6,9 +6,10 @@
 
 namespace stepwell {
 
-SetArrays::SetArrays(const TransitionContext& context, SetArraysRequest&& request, Callback&& done)
+SetArrays::SetArrays(const TransitionContext& context, SetArraysRequest&& request,
+                     std::optional<RequestKey> key, Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
-                           request.durability, std::move(request.call)}),
+                           request.durability, std::move(request.call), std::move(key), std::nullopt}),
       given_(std::move(request.arrays)),
       done_(std::move(done)) {}
 

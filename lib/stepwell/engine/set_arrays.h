@@ -14,7 +14,8 @@ class SetArrays final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Snapshot>>)>;
 
-  SetArrays(const TransitionContext& context, SetArraysRequest&& request, Callback&& done);
+  SetArrays(const TransitionContext& context, SetArraysRequest&& request, std::optional<RequestKey> key,
+            Callback&& done);
 
  private:
   absl::Status Prepare() override;

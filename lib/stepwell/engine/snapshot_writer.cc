@@ -96,6 +96,13 @@ void SnapshotWriter::Commit(Version version, SnapshotDraft&& draft, Durability d
     branch.head = version;
     branch.create_time = branch.update_time = now;
   }
+  if (draft.request.has_value()) {
+    RequestRecord& request = batch.requests.emplace_back(draft.request->ToRecord(now));
+    if (draft.parent != nullptr) request.base = draft.parent->version();
+    request.revision = draft.model->revision();
+    request.versions = {version};
+    if (!batch.new_branches.empty()) request.branch = batch.new_branches.front();
+  }
   store_->Commit(
       std::move(batch), durability,
       [this, snapshot = std::move(built.snapshot),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "stepwell/base/clock.h"
+#include "stepwell/engine/request_ids.h"
 #include "stepwell/model/model.h"
 #include "stepwell/state/snapshot.h"
 #include "stepwell/state/snapshot_cache.h"
@@ -31,6 +32,8 @@ struct SnapshotDraft {
   // At most one of these: a branch whose head is the parent to move, or one to create.
   std::optional<std::string> move_branch;
   std::optional<BranchRecord> new_branch;  // Without head and times, which the writer fills in.
+
+  std::optional<RequestKey> request;  // To remember what came of it.
 };
 
 // Gives drafts their versions and commits them. Thread-safe.

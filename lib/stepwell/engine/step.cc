@@ -19,9 +19,10 @@ int FindSpec(absl::Span<const TensorSpec> specs, absl::string_view name) {
 
 }  // namespace
 
-Step::Step(const TransitionContext& context, StepRequest&& request, Callback&& done)
+Step::Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
+           std::optional<int64_t> revision, Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
-                           request.durability, std::move(request.call)}),
+                           request.durability, std::move(request.call), std::move(key), revision}),
       method_name_(std::move(request.method)),
       given_(std::move(request.inputs)),
       output_names_(std::move(request.output_names)),

@@ -1,6 +1,8 @@
 #ifndef STEPWELL_ENGINE_STEP_H_
 #define STEPWELL_ENGINE_STEP_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,9 @@ class Step final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<StepResult>)>;
 
-  Step(const TransitionContext& context, StepRequest&& request, Callback&& done);
+  // `key` is what the request is remembered under, and `revision` the one that steps: absent, the newest.
+  Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
+       std::optional<int64_t> revision, Callback&& done);
 
  private:
   absl::Status Prepare() override;

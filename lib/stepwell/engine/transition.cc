@@ -64,7 +64,9 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
 // The newest revision of the model steps every snapshot that fits it, whichever revision made that.
 absl::Status Transition::FindModel() {
   const SnapshotRecord& record = base_->record();
-  absl::StatusOr<std::shared_ptr<const Model>> model = context_.models->Find(record.origin->model);
+  absl::StatusOr<std::shared_ptr<const Model>> model =
+      target_.revision.has_value() ? context_.models->Find(record.origin->model, *target_.revision)
+                                   : context_.models->Find(record.origin->model);
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
   if (model_->revision() == record.origin->revision) return absl::OkStatus();
@@ -92,7 +94,7 @@ void Transition::Run() {
   if (!waits.ok()) return End(waits);
   absl::StatusOr<Written> written = Compute();
   if (!written.ok()) return End(written.status());
-  if (!written->has_value()) return End(base_);
+  if (!written->has_value()) return target_.request.has_value() ? RememberAlone() : End(base_);
   Commit(**std::move(written));
 }
 
@@ -104,6 +106,7 @@ void Transition::Commit(WrittenArrays written) {
   draft.labels = std::move(target_.labels);
   draft.written = std::move(written);
   draft.move_branch = turn_;
+  draft.request = std::move(target_.request);
   context_.writer->Write(
       std::move(draft), target_.durability.value_or(context_.default_durability),
       [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
@@ -114,6 +117,24 @@ void Transition::Commit(WrittenArrays written) {
       [self = shared_from_this()](absl::Status durable) {
         if (!durable.ok()) return self->End(std::move(durable));
         self->End(std::move(self->made_));
+      });
+}
+
+// No version was minted, and a repeat is still to be told what was read.
+void Transition::RememberAlone() {
+  CommitBatch batch;
+  RequestRecord& request = batch.requests.emplace_back(target_.request->ToRecord(context_.clock->Now()));
+  request.base = base_->version();
+  request.revision = model_->revision();
+  request.versions = {base_->version()};
+  context_.store->Commit(
+      std::move(batch), target_.durability.value_or(context_.default_durability),
+      [self = shared_from_this()](absl::Status visible) {
+        if (!visible.ok()) self->End(std::move(visible));
+      },
+      [self = shared_from_this()](absl::Status durable) {
+        if (!durable.ok()) return self->End(std::move(durable));
+        self->End(self->base_);
       });
 }
 

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
-#include "stepwell/engine/branch_queues.h"
 #include "stepwell/engine/branches.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
+#include "stepwell/engine/turn_queues.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/state/snapshot_cache.h"
 #include "stepwell/storage/store.h"
@@ -26,8 +27,9 @@ struct TransitionContext {
   SnapshotCache* cache;
   SnapshotWriter* writer;
   Branches* branches;
-  BranchQueues* queues;
+  TurnQueues* queues;
   WorkerPool* pool;
+  const Clock* clock;
   absl::Duration inline_limit;  // What takes longer runs on the pool.
   size_t max_queued;            // Of the pool; for the message when it is full.
   Durability default_durability;
@@ -52,6 +54,8 @@ class Transition : public std::enable_shared_from_this<Transition> {
     Labels labels;
     std::optional<Durability> durability;
     CallContext call;
+    std::optional<RequestKey> request;  // To remember what comes of it.
+    std::optional<int64_t> revision;    // Of the model that steps; absent: the newest.
   };
 
   // The arrays that are new, by position; nothing when no version is to be minted.
@@ -81,6 +85,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
   void Run();
   void Commit(WrittenArrays written);
+  void RememberAlone();
   void LeaveTurn();
   void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
 

@@ -34,6 +34,10 @@ class SlowStore : public Store {
                     Callback<std::vector<BranchRecord>> done) override {
     memory_.ScanBranches(prefix, after, limit, std::move(done));
   }
+  void ReadRequest(absl::string_view id, absl::Time now,
+                   Callback<std::shared_ptr<const RequestRecord>> done) override {
+    memory_.ReadRequest(id, now, std::move(done));
+  }
   void ScanAncestors(Version version, size_t limit,
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
     memory_.ScanAncestors(version, limit, std::move(done));

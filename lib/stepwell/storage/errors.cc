@@ -1,5 +1,6 @@
 #include "stepwell/storage/errors.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "stepwell/base/error_info.h"
 
@@ -35,6 +36,14 @@ absl::Status HeadMoved(absl::string_view branch, Version expected, Version curre
 absl::Status BranchChangedTwice(absl::string_view branch) {
   return absl::InternalError(
       absl::StrCat("a commit changes branch \"", branch, "\" twice; expected one change of a branch"));
+}
+
+absl::Status RequestIdReused(absl::StatusCode code, absl::string_view id) {
+  return WithErrorInfo(
+      absl::Status(code, absl::StrCat("request_id \"", absl::CHexEscape(id),
+                                      "\" was given with another request before; expected one of its own for "
+                                      "each request, and the same request when it is repeated")),
+      "REQUEST_ID_REUSED", {{"request_id", std::string(id)}});
 }
 
 absl::Status DurabilityUnavailable(absl::string_view store) {

@@ -24,6 +24,9 @@ absl::Status HeadMoved(absl::string_view branch, Version expected, Version curre
 // INTERNAL: a batch changes `branch` twice, where the second change would not see the first.
 absl::Status BranchChangedTwice(absl::string_view branch);
 
+// `code`, reason REQUEST_ID_REUSED: something else was done under `id`.
+absl::Status RequestIdReused(absl::StatusCode code, absl::string_view id);
+
 // FAILED_PRECONDITION, reason DURABILITY_UNAVAILABLE: a store without a disk was asked for SYNC.
 absl::Status DurabilityUnavailable(absl::string_view store);
 

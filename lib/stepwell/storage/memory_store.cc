@@ -51,6 +51,11 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
     }
     if (!changed.insert(deletion.name).second) return BranchChangedTwice(deletion.name);
   }
+  for (const RequestRecord& request : batch.requests) {
+    if (FindRequest(request.id, request.time) != nullptr) {
+      return RequestIdReused(absl::StatusCode::kAlreadyExists, request.id);
+    }
+  }
   for (const SnapshotUpdate& update : batch.snapshot_updates) {
     if (!snapshots_.contains(update.version)) return SnapshotUnknown(update.version);
   }
@@ -92,7 +97,27 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
   }
   for (const BranchDeletion& deletion : batch.branch_deletions) branches_.erase(deletion.name);
   for (const SnapshotUpdate& update : batch.snapshot_updates) Apply(update);
+  for (RequestRecord& request : batch.requests) Remember(std::move(request));
   return absl::OkStatus();
+}
+
+std::shared_ptr<const RequestRecord> MemoryStore::FindRequest(absl::string_view id, absl::Time now) const {
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || now - found->second->time > options_.max_request_age) return nullptr;
+  return found->second;
+}
+
+void MemoryStore::Remember(RequestRecord&& request) {
+  const auto remembered = std::make_shared<const RequestRecord>(std::move(request));
+  requests_[remembered->id] = remembered;
+  requests_by_age_.push_back(remembered);
+  while (requests_by_age_.size() > options_.max_requests ||
+         remembered->time - requests_by_age_.front()->time > options_.max_request_age) {
+    const auto oldest = requests_.find(requests_by_age_.front()->id);
+    // The id may have come again since.
+    if (oldest != requests_.end() && oldest->second == requests_by_age_.front()) requests_.erase(oldest);
+    requests_by_age_.pop_front();
+  }
 }
 
 // Who reads the snapshot now keeps it as it was.
@@ -143,6 +168,16 @@ void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done
   }
   if (!branch.has_value()) return std::move(done)(BranchNotFound(name));
   std::move(done)(*std::move(branch));
+}
+
+void MemoryStore::ReadRequest(absl::string_view id, absl::Time now,
+                              Callback<std::shared_ptr<const RequestRecord>> done) {
+  std::shared_ptr<const RequestRecord> request;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    request = FindRequest(id, now);
+  }
+  std::move(done)(std::move(request));
 }
 
 void MemoryStore::ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,

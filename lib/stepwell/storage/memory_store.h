@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "stepwell/storage/store.h"
 
@@ -20,6 +22,9 @@ namespace stepwell {
 struct MemoryStoreOptions {
   // What snapshots may take together: the bytes of their arrays and labels, and kBytesPerSnapshot for each.
   int64_t max_bytes = int64_t{4} << 30;
+  // For how many requests with a request_id, and how long, it is remembered what came of them.
+  size_t max_requests = 65536;
+  absl::Duration max_request_age = absl::Minutes(10);
 };
 
 // Keeps everything in this process's memory and loses it with the process. Nothing is ever dropped: a commit
@@ -36,6 +41,8 @@ class MemoryStore final : public Store {
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override;
   void ReadArray(Version writer, int position, Callback<Array> done) override;
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override;
+  void ReadRequest(absl::string_view id, absl::Time now,
+                   Callback<std::shared_ptr<const RequestRecord>> done) override;
   void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
                     Callback<std::vector<BranchRecord>> done) override;
   void ScanAncestors(Version version, size_t limit,
@@ -53,6 +60,10 @@ class MemoryStore final : public Store {
   absl::Status CheckHead(const std::string& name, std::optional<Version> expected_head) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Apply(const SnapshotUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null when none is remembered at `now`.
+  std::shared_ptr<const RequestRecord> FindRequest(absl::string_view id, absl::Time now) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void Remember(RequestRecord&& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes what it needs out of `batch`.
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -65,6 +76,8 @@ class MemoryStore final : public Store {
   // processor's cache, where a hash would send it anywhere.
   absl::btree_map<Version, std::shared_ptr<const StoredSnapshot>> snapshots_ ABSL_GUARDED_BY(mutex_);
   absl::btree_map<std::string, BranchRecord, std::less<>> branches_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::shared_ptr<const RequestRecord>> requests_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<const RequestRecord>> requests_by_age_ ABSL_GUARDED_BY(mutex_);  // Oldest first.
 };
 
 }  // namespace stepwell

@@ -69,5 +69,25 @@ TEST(MemoryStoreTest, CommitThatFailsForAnotherReasonTakesNoRoom) {
   EXPECT_TRUE(Commit(store, Root(2, 2 * kArrayBytes)).ok());
 }
 
+TEST(MemoryStore, RemembersSoManyRequests) {
+  MemoryStore store({.max_requests = 2});
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  const auto is_remembered = [&](const char* id) {
+    bool found = false;
+    store.ReadRequest(id, now, [&](const auto& request) { found = *request != nullptr; });
+    return found;
+  };
+  for (const char* id : {"a", "b", "c"}) {
+    CommitBatch batch;
+    batch.requests.push_back({.id = id, .time = now});
+    store.Commit(
+        std::move(batch), Durability::kAsync, [](const absl::Status& status) { EXPECT_TRUE(status.ok()); },
+        [](const absl::Status&) {});
+  }
+  EXPECT_FALSE(is_remembered("a"));
+  EXPECT_TRUE(is_remembered("b"));
+  EXPECT_TRUE(is_remembered("c"));
+}
+
 }  // namespace
 }  // namespace stepwell

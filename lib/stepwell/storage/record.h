@@ -8,6 +8,7 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
@@ -78,6 +79,19 @@ struct BranchRecord {
   absl::Time update_time;  // Of the last move of the head.
   absl::Time expire_time = absl::InfiniteFuture();
   Labels labels;
+};
+
+// What is remembered of a mutation that came with a request_id, so that a repeat is answered as the first
+// was.
+struct RequestRecord {
+  std::string id;
+  std::string digest;  // Of the request, to tell a repeat from another request with the same id.
+  absl::Time time;     // Of the commit.
+  // What came of it, as far as it applies.
+  std::optional<Version> base;  // The version that was stepped or changed,
+  int64_t revision = 0;         // by this revision of its model.
+  std::vector<Version> versions;
+  std::optional<BranchRecord> branch;  // As it was then.
 };
 
 }  // namespace stepwell

@@ -53,6 +53,7 @@ struct CommitBatch {
   absl::InlinedVector<BranchUpdate, 1> branch_updates;
   absl::InlinedVector<BranchDeletion, 1> branch_deletions;
   std::vector<SnapshotUpdate> snapshot_updates;
+  std::vector<RequestRecord> requests;  // Remembered, each for a time that the store decides.
 };
 
 // Version numbers [begin, end).
@@ -79,7 +80,8 @@ class Store {
   // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head. ALREADY_EXISTS
   // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND, SNAPSHOT_UNKNOWN): what is to be changed.
   // FAILED_PRECONDITION (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
-  // INTERNAL: the batch changes a branch twice.
+  // ALREADY_EXISTS (REQUEST_ID_REUSED): a request_id is remembered at the time of the batch's. INTERNAL: the
+  // batch changes a branch twice.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
 
@@ -91,6 +93,10 @@ class Store {
 
   // NOT_FOUND (BRANCH_NOT_FOUND).
   virtual void ReadBranch(absl::string_view name, Callback<BranchRecord> done) = 0;
+
+  // What is remembered of the request_id at `now`; null when nothing is.
+  virtual void ReadRequest(absl::string_view id, absl::Time now,
+                           Callback<std::shared_ptr<const RequestRecord>> done) = 0;
 
   // Up to `limit` branches whose names start with `prefix` and come after `after`, in the order of names.
   virtual void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,

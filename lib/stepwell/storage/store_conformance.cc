@@ -41,6 +41,12 @@ absl::StatusOr<BranchRecord> ReadBranch(Store& store, absl::string_view name) {
   return Wait<BranchRecord>([&](auto done) { store.ReadBranch(name, std::move(done)); });
 }
 
+absl::StatusOr<std::shared_ptr<const RequestRecord>> ReadRequest(Store& store, absl::string_view id,
+                                                                 absl::Time now) {
+  return Wait<std::shared_ptr<const RequestRecord>>(
+      [&](auto done) { store.ReadRequest(id, now, std::move(done)); });
+}
+
 absl::StatusOr<std::shared_ptr<const SnapshotRecord>> ReadSnapshot(Store& store, Version version) {
   return Wait<std::shared_ptr<const SnapshotRecord>>(
       [&](auto done) { store.ReadSnapshot(version, std::move(done)); });
@@ -376,6 +382,41 @@ TEST_P(StoreConformance, UpdateOfAnUnknownSnapshotChangesNothing) {
   both.snapshot_updates.push_back({.version = Version(root.value() + 1), .pinned = true});
   EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(both))).reason, "SNAPSHOT_UNKNOWN");
   EXPECT_FALSE((*ReadSnapshot(*store_, root))->pinned);
+}
+
+TEST_P(StoreConformance, RequestIsRememberedWithTheCommitThatItCameWith) {
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.requests.push_back({.id = "a", .digest = "d", .time = kTime, .versions = {root}});
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  const auto request = ReadRequest(*store_, "a", kTime);
+  ASSERT_TRUE(request.ok() && *request != nullptr) << request.status();
+  EXPECT_EQ((*request)->digest, "d");
+  EXPECT_THAT((*request)->versions, ElementsAre(root));
+  EXPECT_EQ(*ReadRequest(*store_, "b", kTime), nullptr);
+
+  CommitBatch again;
+  const Version other = Reserve(*store_).value();
+  again.snapshots.push_back(MakeSnapshot(other, std::nullopt, {0, 1}, 0));
+  again.requests.push_back({.id = "a", .digest = "d", .time = kTime});
+  const absl::Status reused = Commit(*store_, std::move(again));
+  EXPECT_EQ(reused.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(GetErrorInfo(reused).reason, "REQUEST_ID_REUSED");
+  EXPECT_FALSE(ReadSnapshot(*store_, other).ok()) << "nothing of the batch is there";
+}
+
+TEST_P(StoreConformance, RequestIsForgottenInTimeAndItsIdFree) {
+  const auto remember = [this](const std::string& id, absl::Time time) {
+    CommitBatch batch;
+    batch.requests.push_back({.id = id, .digest = "d", .time = time});
+    return Commit(*store_, std::move(batch));
+  };
+  ASSERT_TRUE(remember("a", kTime).ok());
+  const absl::Time late = kTime + absl::Hours(10000);
+  EXPECT_EQ(*ReadRequest(*store_, "a", late), nullptr);
+  EXPECT_TRUE(remember("a", late).ok());
+  EXPECT_NE(*ReadRequest(*store_, "a", late), nullptr);
 }
 
 TEST_P(StoreConformance, ScansAncestorsToTheRoot) {

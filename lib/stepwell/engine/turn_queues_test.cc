@@ -1,4 +1,4 @@
-#include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/turn_queues.h"
 
 #include <atomic>
 #include <thread>
@@ -15,23 +15,23 @@ namespace {
 
 // As in the engine, the pool ends first, and with it whatever gives out turns.
 struct Fixture {
-  explicit Fixture(size_t max_waiting) : queues(&pool, max_waiting), pool(1, 1) {}
-  BranchQueues queues;
+  explicit Fixture(size_t max_waiting) : queues("branch", &pool, max_waiting), pool(1, 1) {}
+  TurnQueues queues;
   WorkerPool pool;
 };
 
-TEST(BranchQueues, GivesTheFirstCallItsTurnAtOnce) {
+TEST(TurnQueues, GivesTheFirstCallItsTurnAtOnce) {
   Fixture fixture(1);
-  BranchQueues& queues = fixture.queues;
+  TurnQueues& queues = fixture.queues;
   bool ran = false;
   ASSERT_TRUE(queues.Enter("live", [&] { ran = true; }).ok());
   EXPECT_TRUE(ran);
   queues.Leave("live");
 }
 
-TEST(BranchQueues, GivesTurnsInTheOrderOfArrivalAndOneAtATime) {
+TEST(TurnQueues, GivesTurnsInTheOrderOfArrivalAndOneAtATime) {
   Fixture fixture(100);
-  BranchQueues& queues = fixture.queues;
+  TurnQueues& queues = fixture.queues;
   std::vector<int> order;
   absl::Notification done;
   ASSERT_TRUE(queues.Enter("live", [] {}).ok());
@@ -51,9 +51,9 @@ TEST(BranchQueues, GivesTurnsInTheOrderOfArrivalAndOneAtATime) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
-TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
+TEST(TurnQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
   Fixture fixture(100);
-  BranchQueues& queues = fixture.queues;
+  TurnQueues& queues = fixture.queues;
   std::vector<std::thread> threads;
   absl::BlockingCounter done(2 * 20);  // Each turn, and the thread that ends it.
   std::atomic<int> inside = 0;
@@ -77,9 +77,9 @@ TEST(BranchQueues, TurnMayEndOnAnotherThreadAfterItReturned) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(BranchQueues, RefusesPastItsLimitWithReason) {
+TEST(TurnQueues, RefusesPastItsLimitWithReason) {
   Fixture fixture(2);
-  BranchQueues& queues = fixture.queues;
+  TurnQueues& queues = fixture.queues;
   absl::BlockingCounter ran(2);
   const auto turn = [&] {
     queues.Leave("live");
@@ -96,9 +96,9 @@ TEST(BranchQueues, RefusesPastItsLimitWithReason) {
   ran.Wait();
 }
 
-TEST(BranchQueues, BranchesDoNotWaitForEachOther) {
+TEST(TurnQueues, BranchesDoNotWaitForEachOther) {
   Fixture fixture(1);
-  BranchQueues& queues = fixture.queues;
+  TurnQueues& queues = fixture.queues;
   bool ran = false;
   ASSERT_TRUE(queues.Enter("one", [] {}).ok());
   ASSERT_TRUE(queues.Enter("two", [&] { ran = true; }).ok());

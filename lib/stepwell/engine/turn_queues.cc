@@ -1,4 +1,4 @@
-#include "stepwell/engine/branch_queues.h"
+#include "stepwell/engine/turn_queues.h"
 
 #include <utility>
 
@@ -8,18 +8,18 @@
 
 namespace stepwell {
 
-BranchQueues::Shard& BranchQueues::ShardOf(const std::string& branch) {
-  return shards_[absl::HashOf(branch) % shards_.size()];
+TurnQueues::Shard& TurnQueues::ShardOf(const std::string& name) {
+  return shards_[absl::HashOf(name) % shards_.size()];
 }
 
-absl::Status BranchQueues::Enter(const std::string& branch, Turn turn) {
-  Shard& shard = ShardOf(branch);
+absl::Status TurnQueues::Enter(const std::string& name, Turn turn) {
+  Shard& shard = ShardOf(name);
   {
     absl::MutexLock lock(&shard.mutex);
-    const auto [queue, first] = shard.queues.try_emplace(branch);
+    const auto [queue, first] = shard.queues.try_emplace(name);
     if (!first) {
       if (queue->second.waiting.size() >= max_waiting_) {
-        return QueueFull(absl::StrCat("the queue of branch \"", branch, "\""), max_waiting_);
+        return QueueFull(absl::StrCat("the queue of ", what_, " \"", name, "\""), max_waiting_);
       }
       queue->second.waiting.push_back(std::move(turn));
       return absl::OkStatus();
@@ -29,11 +29,11 @@ absl::Status BranchQueues::Enter(const std::string& branch, Turn turn) {
   return absl::OkStatus();
 }
 
-void BranchQueues::Leave(const std::string& branch) {
-  Shard& shard = ShardOf(branch);
+void TurnQueues::Leave(const std::string& name) {
+  Shard& shard = ShardOf(name);
   {
     absl::MutexLock lock(&shard.mutex);
-    const auto found = shard.queues.find(branch);
+    const auto found = shard.queues.find(name);
     Queue& queue = found->second;
     if (queue.draining) {
       queue.left = true;
@@ -47,16 +47,16 @@ void BranchQueues::Leave(const std::string& branch) {
   }
   // On the pool rather than here: whoever leaves has a reply to send, and a long queue would deepen the
   // stack.
-  pool_->Schedule([this, branch] { Drain(branch); });
+  pool_->Schedule([this, name] { Drain(name); });
 }
 
-void BranchQueues::Drain(const std::string& branch) {
-  Shard& shard = ShardOf(branch);
+void TurnQueues::Drain(const std::string& name) {
+  Shard& shard = ShardOf(name);
   while (true) {
     Turn turn;
     {
       absl::MutexLock lock(&shard.mutex);
-      const auto found = shard.queues.find(branch);
+      const auto found = shard.queues.find(name);
       Queue& queue = found->second;
       if (!queue.left) {  // The turn goes on elsewhere; its Leave will start another drain.
         queue.draining = false;

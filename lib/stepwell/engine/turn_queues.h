@@ -1,5 +1,5 @@
-#ifndef STEPWELL_ENGINE_BRANCH_QUEUES_H_
-#define STEPWELL_ENGINE_BRANCH_QUEUES_H_
+#ifndef STEPWELL_ENGINE_TURN_QUEUES_H_
+#define STEPWELL_ENGINE_TURN_QUEUES_H_
 
 #include <array>
 #include <cstddef>
@@ -10,31 +10,34 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "stepwell/base/worker_pool.h"
 
 namespace stepwell {
 
-// Gives the calls that move one branch their turns, one at a time, in the order they came. Different branches
-// do not wait for each other. Thread-safe.
-class BranchQueues {
+// Gives the calls that are about one thing, such as a branch, their turns: one at a time, in the order they
+// came. Different things do not wait for each other. Thread-safe.
+class TurnQueues {
  public:
   using Turn = absl::AnyInvocable<void()>;
 
   // What waited for its turn runs on `pool`, which is not touched before the first turn and must end before
-  // this does: its threads give out the turns. At most `max_waiting` calls wait at a branch.
-  BranchQueues(WorkerPool* pool, size_t max_waiting) : pool_(pool), max_waiting_(max_waiting) {}
+  // this does: its threads give out the turns. At most `max_waiting` calls wait for one thing. `what` says in
+  // errors what the things are, as "branch".
+  TurnQueues(absl::string_view what, WorkerPool* pool, size_t max_waiting)
+      : what_(what), pool_(pool), max_waiting_(max_waiting) {}
 
-  // Runs `turn` inside this call when nobody has the branch's turn, else later, on the pool. Each turn ends
+  // Runs `turn` inside this call when nobody has `name`'s turn, else later, on the pool. Each turn ends
   // with one Leave, on any thread, perhaps after `turn` has returned. RESOURCE_EXHAUSTED (QUEUE_FULL): `turn`
   // is dropped.
-  absl::Status Enter(const std::string& branch, Turn turn);
+  absl::Status Enter(const std::string& name, Turn turn);
 
   // Ends the turn that runs.
-  void Leave(const std::string& branch);
+  void Leave(const std::string& name);
 
  private:
-  // The turns of one branch; it exists while somebody has the turn.
+  // The turns of one thing; it exists while somebody has the turn.
   struct Queue {
     std::list<Turn> waiting;
     bool draining = false;  // A pool thread gives out the turns.
@@ -45,9 +48,10 @@ class BranchQueues {
     absl::flat_hash_map<std::string, Queue> queues ABSL_GUARDED_BY(mutex);
   };
 
-  Shard& ShardOf(const std::string& branch);
-  void Drain(const std::string& branch);
+  Shard& ShardOf(const std::string& name);
+  void Drain(const std::string& name);
 
+  const std::string what_;
   WorkerPool* const pool_;
   const size_t max_waiting_;
   std::array<Shard, 16> shards_;
@@ -55,4 +59,4 @@ class BranchQueues {
 
 }  // namespace stepwell
 
-#endif  // STEPWELL_ENGINE_BRANCH_QUEUES_H_
+#endif  // STEPWELL_ENGINE_TURN_QUEUES_H_
