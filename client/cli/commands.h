@@ -18,6 +18,7 @@ using Command = std::function<absl::Status(Session&)>;
 void AddModelCommands(CLI::App& app, Command& chosen);     // models, load, unload
 void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
+void AddScanCommand(CLI::App& app, Command& chosen);       // scan
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
 void AddDiffCommand(CLI::App& app, Command& chosen);       // diff

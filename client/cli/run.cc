@@ -88,6 +88,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddModelCommands(app, chosen);
   AddMakeCommand(app, chosen);
   AddStepCommand(app, chosen);
+  AddScanCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
   AddDiffCommand(app, chosen);

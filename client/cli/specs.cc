@@ -41,6 +41,20 @@ SpecList SpecList::Inputs(const v1::ModelInfo& model, const v1::MethodInfo& meth
   return list;
 }
 
+SpecList SpecList::StackedInputs(const v1::ModelInfo& model, const v1::MethodInfo& method) {
+  SpecList list = Inputs(model, method);
+  for (v1::TensorSpec& spec : list.specs_) {
+    v1::TensorSpec stacked = spec;
+    stacked.clear_shape();
+    v1::Dimension& steps = *stacked.add_shape();
+    steps.set_extent(-1);
+    steps.set_name("steps");
+    stacked.mutable_shape()->MergeFrom(spec.shape());
+    spec = std::move(stacked);
+  }
+  return list;
+}
+
 SpecList SpecList::StateArrays(const v1::ModelInfo& model) {
   SpecList list;
   list.whose_ = absl::StrCat("model \"", model.name(), "\"");
@@ -71,6 +85,24 @@ absl::StatusOr<client::NamedArrays> SpecList::Read(const std::vector<std::string
     absl::StatusOr<Array> array = source.Read(assignment->second, *spec);
     if (!array.ok()) return array.status();
     arrays.emplace_back(assignment->first, *std::move(array));
+  }
+  return arrays;
+}
+
+absl::StatusOr<client::NamedArrays> SpecList::ReadAll(const std::vector<std::string>& assignments,
+                                                      const std::string& object_file,
+                                                      std::istream* in) const {
+  ArraySource source(in);
+  absl::StatusOr<client::NamedArrays> arrays = Read(assignments, source);
+  if (!arrays.ok() || object_file.empty()) return arrays;
+  const absl::StatusOr<Json> object = source.ReadObject(object_file);
+  if (!object.ok()) return BadInputAt("--inputs", object.status());
+  for (const auto& [name, value] : object->items()) {
+    const absl::StatusOr<v1::TensorSpec> spec = Find(name);
+    if (!spec.ok()) return spec.status();
+    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
+    if (!array.ok()) return BadInputAt(absl::StrCat("--inputs: ", name), array.status());
+    arrays->emplace_back(name, *std::move(array));
   }
   return arrays;
 }

@@ -1,6 +1,7 @@
 #ifndef STEPWELL_CLIENT_CLI_SPECS_H_
 #define STEPWELL_CLIENT_CLI_SPECS_H_
 
+#include <istream>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ class SpecList {
  public:
   // Of a method's inputs, and of a model's state arrays.
   static SpecList Inputs(const v1::ModelInfo& model, const v1::MethodInfo& method);
+  // The inputs of many steps, stacked on a new outermost axis.
+  static SpecList StackedInputs(const v1::ModelInfo& model, const v1::MethodInfo& method);
   static SpecList StateArrays(const v1::ModelInfo& model);
 
   // BadInput lists the names there are.
@@ -32,6 +35,11 @@ class SpecList {
   // The arrays that texts of the form NAME=VALUE tell.
   absl::StatusOr<client::NamedArrays> Read(const std::vector<std::string>& assignments,
                                            ArraySource& source) const;
+
+  // Those, and those of the JSON object in `object_file`, unless that is empty; "-" is `in`, which may be
+  // null.
+  absl::StatusOr<client::NamedArrays> ReadAll(const std::vector<std::string>& assignments,
+                                              const std::string& object_file, std::istream* in) const;
 
  private:
   std::string whose_;  // 'method "step" of model "gru"'

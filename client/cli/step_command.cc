@@ -24,23 +24,6 @@ struct StepArguments {
   MutationArguments mutation;
 };
 
-absl::StatusOr<client::NamedArrays> ReadInputs(Session& session, const StepArguments& arguments,
-                                               const SpecList& specs) {
-  ArraySource source(session.in());
-  absl::StatusOr<client::NamedArrays> inputs = specs.Read(arguments.inputs, source);
-  if (!inputs.ok() || arguments.inputs_file.empty()) return inputs;
-  const absl::StatusOr<Json> object = source.ReadObject(arguments.inputs_file);
-  if (!object.ok()) return BadInputAt("--inputs", object.status());
-  for (const auto& [name, value] : object->items()) {
-    const absl::StatusOr<v1::TensorSpec> spec = specs.Find(name);
-    if (!spec.ok()) return spec.status();
-    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
-    if (!array.ok()) return BadInputAt(absl::StrCat("--inputs: ", name), array.status());
-    inputs->emplace_back(name, *std::move(array));
-  }
-  return inputs;
-}
-
 void WriteResult(const client::StepResult& result, bool minted, std::ostream& out) {
   out << "version " << result.version.value << (minted ? "" : ", which was read; no new one was made")
       << "\n";
@@ -67,7 +50,7 @@ absl::Status Step(Session& session, const StepArguments& arguments) {
   const absl::StatusOr<v1::MethodInfo> method = FindMethod(*model, arguments.method);
   if (!method.ok()) return method.status();
   absl::StatusOr<client::NamedArrays> inputs =
-      ReadInputs(session, arguments, SpecList::Inputs(*model, *method));
+      SpecList::Inputs(*model, *method).ReadAll(arguments.inputs, arguments.inputs_file, session.in());
   if (!inputs.ok()) return inputs.status();
   request.inputs = *std::move(inputs);
 

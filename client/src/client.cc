@@ -93,6 +93,10 @@ absl::StatusOr<StepResult> Client::Step(const StepRequest& request, const CallOp
   return Run(stubs_, options_, options, StepRpc(request));
 }
 
+absl::StatusOr<ScanResult> Client::Scan(const ScanRequest& request, const CallOptions& options) {
+  return Run(stubs_, options_, options, ScanRpc(request));
+}
+
 absl::StatusOr<v1::Snapshot> Client::SetArrays(const SetArraysRequest& request, const CallOptions& options) {
   return Run(stubs_, options_, options, SetArraysRpc(request));
 }

@@ -140,6 +140,20 @@ v1::StepRequest ToProto(const StepRequest& request) {
   return message;
 }
 
+v1::ScanRequest ToProto(const ScanRequest& request) {
+  v1::ScanRequest message;
+  *message.mutable_state() = ToProto(request.state);
+  message.set_method(request.method);
+  Add(*message.mutable_inputs(), request.inputs);
+  message.set_step_count(request.step_count);
+  for (const std::string& name : request.output_names) message.add_output_names(name);
+  message.set_keep_every(request.keep_every);
+  Add(*message.mutable_fetch(), request.fetch);
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetCommon(message, request);
+  return message;
+}
+
 v1::SetArraysRequest ToProto(const SetArraysRequest& request) {
   v1::SetArraysRequest message;
   *message.mutable_state() = ToProto(request.state);
@@ -251,6 +265,16 @@ absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> rep
   absl::StatusOr<NamedArrays> fetched = Share(reply, reply->fetched());
   if (!fetched.ok()) return fetched.status();
   return StepResult{{reply->version()}, *std::move(outputs), *std::move(fetched)};
+}
+
+absl::StatusOr<ScanResult> FromProto(std::shared_ptr<const v1::ScanResponse> reply) {
+  absl::StatusOr<NamedArrays> outputs = Share(reply, reply->outputs());
+  if (!outputs.ok()) return outputs.status();
+  absl::StatusOr<NamedArrays> fetched = Share(reply, reply->fetched());
+  if (!fetched.ok()) return fetched.status();
+  ScanResult result{{}, *std::move(outputs), *std::move(fetched)};
+  for (const int64_t version : reply->versions()) result.versions.push_back({version});
+  return result;
 }
 
 absl::StatusOr<GetArraysResult> FromProto(std::shared_ptr<const v1::GetArraysResponse> reply) {

@@ -14,6 +14,7 @@ namespace stepwell::client {
 v1::StateRef ToProto(const StateRef& state);
 v1::MakeStateRequest ToProto(const MakeStateRequest& request);
 v1::StepRequest ToProto(const StepRequest& request);
+v1::ScanRequest ToProto(const ScanRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);
@@ -26,6 +27,7 @@ v1::DiffSnapshotsRequest ToProto(const DiffSnapshotsRequest& request);
 
 // From replies: the arrays share the reply's memory. INTERNAL: the server sent an array that is none.
 absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply);
+absl::StatusOr<ScanResult> FromProto(std::shared_ptr<const v1::ScanResponse> reply);
 absl::StatusOr<GetArraysResult> FromProto(std::shared_ptr<const v1::GetArraysResponse> reply);
 
 }  // namespace stepwell::client

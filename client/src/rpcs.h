@@ -81,6 +81,12 @@ inline auto StepRpc(const StepRequest& request) {
                  [](std::shared_ptr<const v1::StepResponse> reply) { return FromProto(std::move(reply)); });
 }
 
+inline auto ScanRpc(const ScanRequest& request) {
+  return MakeRpc(&Stubs::states, &States::Scan, &States::async_interface::Scan, !request.request_id.empty(),
+                 ToProto(request),
+                 [](std::shared_ptr<const v1::ScanResponse> reply) { return FromProto(std::move(reply)); });
+}
+
 inline auto SetArraysRpc(const SetArraysRequest& request) {
   return MakeRpc(&Stubs::states, &States::SetArrays, &States::async_interface::SetArrays,
                  !request.request_id.empty(), ToProto(request),

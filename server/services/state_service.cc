@@ -7,6 +7,7 @@
 #include "server/convert/encode.h"
 #include "server/convert/message_writer.h"
 #include "server/convert/page.h"
+#include "server/convert/scan_messages.h"
 #include "server/services/array_stream.h"
 #include "server/services/call_handlers.h"
 
@@ -179,6 +180,8 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
                                  [this](auto call, auto request) { MakeState(call, std::move(request)); });
   AddUnary<v1::StepRequest>(rpcs, generated_, &Generated::RequestStep,
                             [this](auto call, auto request) { Step(call, std::move(request)); });
+  AddUnary<v1::ScanRequest>(rpcs, generated_, &Generated::RequestScan,
+                            [this](auto call, auto request) { Scan(call, std::move(request)); });
   AddUnary<v1::SetArraysRequest>(rpcs, generated_, &Generated::RequestSetArrays,
                                  [this](auto call, auto request) { SetArrays(call, std::move(request)); });
   AddUnary<v1::GetArraysRequest>(rpcs, generated_, &Generated::RequestGetArrays,
@@ -223,6 +226,17 @@ void StateService::Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& messa
   engine_->Step(*std::move(request), [call = std::move(call)](absl::StatusOr<StepResult> result) {
     if (!result.ok()) return call->Answer(result.status());
     call->Answer(Encode(*result));
+  });
+}
+
+void StateService::Scan(std::shared_ptr<UnaryCall> call, v1::ScanRequest&& message) {
+  absl::StatusOr<ScanRequest> request = DecodeScan(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  request->max_reply_bytes = max_reply_bytes_;
+  request->call = call->context();
+  engine_->Scan(*std::move(request), [call = std::move(call)](absl::StatusOr<ScanResult> result) {
+    if (!result.ok()) return call->Answer(result.status());
+    call->Answer(EncodeScan(*result));
   });
 }
 

@@ -9,7 +9,7 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.StateService: MakeState, Step, SetArrays, GetArrays, ReadArrays, GetSnapshot,
+// Serves stepwell.v1.StateService: MakeState, Step, Scan, SetArrays, GetArrays, ReadArrays, GetSnapshot,
 // ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
 class StateService {
  public:
@@ -19,14 +19,15 @@ class StateService {
 
  private:
   using Service = v1::StateService;
-  using Generated = Service::WithRawMethod_MakeState<
-      Service::WithRawMethod_Step<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
+  using Generated = Service::WithRawMethod_MakeState<Service::WithRawMethod_Step<
+      Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
           Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<
               Service::WithRawMethod_ListSnapshots<Service::WithRawMethod_UpdateSnapshot<
-                  Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>;
+                  Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);
+  void Scan(std::shared_ptr<UnaryCall> call, v1::ScanRequest&& message);
   void SetArrays(std::shared_ptr<UnaryCall> call, v1::SetArraysRequest&& message);
   void GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysRequest&& message);
   void ReadArrays(std::shared_ptr<ServerStreamCall> call, v1::ReadArraysRequest&& message);

@@ -118,6 +118,23 @@ class ClientApi final : public Api {
     if (!stepped.ok()) return stepped.status();
     return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
   }
+  absl::StatusOr<ScanResult> Scan(const ScanRequest& request) override {
+    const auto scanned = client_->Scan({.state = ToClient(request.state),
+                                        .method = request.method,
+                                        .inputs = request.inputs,
+                                        .step_count = request.step_count.value_or(0),
+                                        .output_names = request.output_names,
+                                        .keep_every = request.keep_every,
+                                        .fetch = ToClient(request.fetch),
+                                        .expected_head = ToClient<client::Version>(request.expected_head),
+                                        .labels = ToClient(request.labels),
+                                        .request_id = request.request_id,
+                                        .durability = ToClient(request.durability)});
+    if (!scanned.ok()) return scanned.status();
+    ScanResult result{{}, scanned->outputs, scanned->fetched};
+    for (const client::Version version : scanned->versions) result.versions.emplace_back(version.value);
+    return result;
+  }
   absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
     client::SetArraysRequest to{.state = ToClient(request.state),
                                 .expected_head = ToClient<client::Version>(request.expected_head),

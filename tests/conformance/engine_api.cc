@@ -33,6 +33,9 @@ class EngineApi final : public Api {
     if (!stepped.ok()) return stepped.status();
     return Stepped{stepped->snapshot->version(), stepped->outputs, stepped->fetched};
   }
+  absl::StatusOr<ScanResult> Scan(const ScanRequest& request) override {
+    return Await(engine_, &Engine::Scan, request);
+  }
   absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
     const auto set = Await(engine_, &Engine::SetArrays, request);
     if (!set.ok()) return set.status();

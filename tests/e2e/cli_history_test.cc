@@ -86,6 +86,23 @@ TEST_F(CliHistoryTest, LabelsAndPinsAreWrittenOnVersionsAndBranches) {
   ExpectError({"pin", "99999999"}, 1, "SNAPSHOT_UNKNOWN", "SNAPSHOT_UNKNOWN");
 }
 
+TEST_F(CliHistoryTest, ScanStepsThroughStackedInputs) {
+  const std::string root = Make("counter", {"-b", "scanned"});
+  std::ofstream(File("x.json")) << "[1, 2, 3]";
+  const json scanned =
+      Json({"scan", "scanned", "-i", absl::StrCat("x=@", File("x.json").string()), "-k", "1", "-f", "count"});
+  EXPECT_EQ(scanned["outputs"]["y"]["value"], json::array({1, 3, 6}));
+  EXPECT_EQ(scanned["versions"].size(), 3u);
+  EXPECT_EQ(scanned["fetched"]["count"]["value"], 6);
+  const std::string file = File("y.npy").string();
+  EXPECT_THAT(Text({"scan", root, "-i", "x=[5,6]", "--npy", file}),
+              MatchesRegex("version [0-9]+\nwrote y, int32 \\(2\\), to .*y.npy\n"));
+  EXPECT_EQ(Json({"scan", root, "-i", absl::StrCat("x=@", file)})["outputs"]["y"]["value"],
+            json::array({5, 16}));
+  ExpectError({"scan", root, "-i", "x=5"}, 1, "has no axis");
+  ExpectError({"scan", root, "-i", "x=[1]", "-i", "z=[1]"}, 2, "no input \"z\"");
+}
+
 // The command lines between backticks in the second column of the table of calls.
 std::vector<std::string> DocumentedCommands() {
   std::ifstream file(STEPWELL_SOURCE_DIR "/docs/api.md");

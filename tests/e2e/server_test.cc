@@ -155,8 +155,9 @@ TEST_F(ServerTest, UnloadedModelKeepsItsStates) {
 TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
   const auto stub = v1::StateService::NewStub(Channel());
   grpc::ClientContext context;
-  v1::ScanResponse reply;
-  EXPECT_EQ(stub->Scan(&context, v1::ScanRequest(), &reply).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  v1::BatchStepResponse reply;
+  EXPECT_EQ(stub->BatchStep(&context, v1::BatchStepRequest(), &reply).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST(ServerProcessTest, StopsCleanlyAndThenNobodyAnswers) {

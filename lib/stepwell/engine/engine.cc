@@ -7,6 +7,7 @@
 #include "stepwell/engine/diff.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/engine/request_digest.h"
+#include "stepwell/engine/scan.h"
 #include "stepwell/engine/selection.h"
 #include "stepwell/engine/set_arrays.h"
 #include "stepwell/engine/step.h"
@@ -99,8 +100,10 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
   draft.model = *model;
   draft.labels = std::move(request.labels);
   draft.request = std::move(key);
-  for (size_t i = 0; i < arrays->size(); ++i)
-    draft.written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
+  WrittenArrays& written = draft.versions.emplace_back().written;
+  for (size_t i = 0; i < arrays->size(); ++i) {
+    written.emplace_back(static_cast<int>(i), std::move((*arrays)[i]));
+  }
   if (request.branch.has_value())
     draft.new_branch = BranchRecord{.name = *request.branch, .model = (*model)->name()};
 
@@ -113,9 +116,9 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
   pending->result.branch = draft.new_branch;
   writer_.Write(
       std::move(draft), request.durability.value_or(options_.default_durability),
-      [pending](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
-        if (!snapshot.ok()) return std::move(pending->done)(snapshot.status());
-        pending->result.snapshot = *std::move(snapshot);
+      [pending](const absl::StatusOr<Snapshots>& made) {
+        if (!made.ok()) return std::move(pending->done)(made.status());
+        pending->result.snapshot = made->back();
       },
       [pending](absl::Status durable) {
         if (!durable.ok()) return std::move(pending->done)(std::move(durable));
@@ -159,6 +162,21 @@ void Engine::RepeatStep(StepRequest request, const RequestRecord& record, Callba
         });
       })
       ->Start();
+}
+
+void Engine::Scan(ScanRequest request, Callback<ScanResult> done) {
+  Once(
+      std::move(request), std::move(done),
+      [this](ScanRequest first, std::optional<RequestKey> key, Callback<ScanResult> scanned) {
+        std::make_shared<stepwell::Scan>(context_, std::move(first), std::move(key), nullptr,
+                                         std::move(scanned))
+            ->Start();
+      },
+      [this](ScanRequest again, const RequestRecord& record, Callback<ScanResult> scanned) {
+        std::make_shared<stepwell::Scan>(context_, std::move(again), std::nullopt, &record,
+                                         std::move(scanned))
+            ->Start();
+      });
 }
 
 void Engine::SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done) {

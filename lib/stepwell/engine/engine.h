@@ -62,6 +62,12 @@ class Engine {
   // or more than max_reply_bytes. INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
+  // Many steps in one call, committed as one: inputs are stacked on a new outermost axis, and so are outputs.
+  // Errors as Step, those of a step with its number in the message and as metadata `step`; then nothing was
+  // made. INVALID_ARGUMENT also: inputs of different lengths. FAILED_PRECONDITION (OUTPUTS_NOT_STACKABLE): an
+  // output changes its shape from step to step. CANCELLED, DEADLINE_EXCEEDED: also between steps.
+  void Scan(ScanRequest request, Callback<ScanResult> done);
+
   // A new version with some arrays replaced. Errors as Step.
   void SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done);
 

@@ -52,6 +52,13 @@ absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advic
       "REPLY_TOO_LARGE", {{"bytes", absl::StrCat(bytes)}, {"limit", absl::StrCat(limit)}});
 }
 
+absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, const Shape& now) {
+  return WithErrorInfo(absl::FailedPreconditionError(
+                           absl::StrCat("output \"", output, "\" has shape ", now.ToString(), "; expected ",
+                                        first.ToString(), ", as in the first step: outputs are stacked")),
+                       "OUTPUTS_NOT_STACKABLE", {{"output", std::string(output)}});
+}
+
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,
                           absl::Span<const TensorSpec> inputs) {
   return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no input \"",

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "stepwell/array/shape.h"
 #include "stepwell/model/model.h"
 #include "stepwell/model/state_spec.h"
 #include "stepwell/storage/record.h"
@@ -28,6 +29,9 @@ absl::Status OtherModel(absl::string_view branch, absl::string_view model, Versi
 // RESOURCE_EXHAUSTED, reason REPLY_TOO_LARGE, with metadata bytes and limit; `advice` says what to do
 // instead.
 absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice);
+
+// FAILED_PRECONDITION, reason OUTPUTS_NOT_STACKABLE: `output` had the shape `first`, and then another.
+absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, const Shape& now);
 
 // INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,

@@ -97,6 +97,12 @@ std::string DigestOf(const StepRequest& request) {
                                  request.fetch, request.keep, request.expected_head, request.labels);
 }
 
+std::string DigestOf(const ScanRequest& request) {
+  return Digester("Scan").Finish(request.state, request.method, request.inputs, request.step_count,
+                                 request.output_names, request.keep_every, request.fetch,
+                                 request.expected_head, request.labels);
+}
+
 std::string DigestOf(const SetArraysRequest& request) {
   return Digester("SetArrays").Finish(request.state, request.arrays, request.expected_head, request.labels);
 }

@@ -94,6 +94,28 @@ struct StepResult {
   NamedArrays fetched;
 };
 
+struct ScanRequest {
+  StateRef state = Version(0);
+  std::string method = "step";
+  NamedArrays inputs;                     // Each with one more axis, outermost, of the steps.
+  std::optional<int64_t> step_count;      // Must be the inputs'; needed where the method has none.
+  std::vector<std::string> output_names;  // Outputs to return; empty: all.
+  int64_t keep_every = 0;                 // Keep the last version alone (0), or every k-th (k) and the last.
+  std::vector<ArraySelector> fetch;       // State arrays after the last step.
+  int64_t max_reply_bytes = kAnyByteCount;
+  std::optional<Version> expected_head;
+  Labels labels;  // Of each new snapshot.
+  std::string request_id;
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct ScanResult {
+  std::vector<Version> versions;  // That were kept, oldest first; the one that was read when none was minted.
+  NamedArrays outputs;            // Each with one more axis, outermost, of the steps.
+  NamedArrays fetched;
+};
+
 struct SetArraysRequest {
   StateRef state = Version(0);
   std::vector<std::pair<Index, Array>> arrays;  // No subtrees.

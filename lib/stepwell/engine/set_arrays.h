@@ -21,7 +21,7 @@ class SetArrays final : public Transition {
   absl::Status Prepare() override;
   // Nothing is computed: the arrays are there.
   absl::Duration ComputeTime() const override { return absl::Nanoseconds(1); }
-  absl::StatusOr<Written> Compute() override { return Written(std::move(written_)); }
+  absl::StatusOr<NewVersions> Compute() override { return NewVersions{{.written = std::move(written_)}}; }
   const Method* method() const override { return nullptr; }
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override {
     std::move(done_)(std::move(result));

@@ -30,27 +30,28 @@ struct Built {
   std::shared_ptr<const Snapshot> snapshot;
 };
 
-// Takes labels and arrays out of `draft`.
-Built Build(SnapshotDraft& draft, Version version, absl::Time now) {
+// The snapshot that `next` makes of `parent`, null for a root. Takes the arrays out of `next`.
+Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& parent, NewVersion& next,
+            Version version, absl::Time now) {
   auto stored = std::make_shared<StoredSnapshot>();
   SnapshotRecord& record = stored->record;
   Snapshot::Arrays arrays;
   record.version = version;
-  record.origin = OriginOf(*draft.model, draft.method, draft.parent.get());
+  record.origin = OriginOf(*draft.model, draft.method, parent.get());
   record.create_time = now;
-  record.labels = std::move(draft.labels);
-  if (draft.parent != nullptr) {
-    const SnapshotRecord& parent = draft.parent->record();
-    record.parent = parent.version;
-    record.step_count = parent.step_count + (draft.method == nullptr ? 0 : 1);
-    record.state_bytes = parent.state_bytes;
-    record.writers = parent.writers;
-    arrays.assign(draft.parent->arrays().begin(), draft.parent->arrays().end());
+  record.labels = draft.labels;
+  if (parent != nullptr) {
+    const SnapshotRecord& from = parent->record();
+    record.parent = from.version;
+    record.step_count = from.step_count + next.step_count;
+    record.state_bytes = from.state_bytes;
+    record.writers = from.writers;
+    arrays.assign(parent->arrays().begin(), parent->arrays().end());
   } else {
-    record.writers.assign(draft.written.size(), version);
-    arrays.resize(draft.written.size());
+    record.writers.assign(next.written.size(), version);
+    arrays.resize(next.written.size());
   }
-  for (auto& [position, array] : draft.written) {
+  for (auto& [position, array] : next.written) {
     Array& place = arrays[static_cast<size_t>(position)];
     record.state_bytes += array.byte_count() - place.byte_count();
     record.new_bytes += array.byte_count();
@@ -68,48 +69,63 @@ Built Build(SnapshotDraft& draft, Version version, absl::Time now) {
 
 void SnapshotWriter::Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
                            Store::DoneCallback durable) {
-  const std::optional<Version> at_hand = versions_->TryNext();
-  if (at_hand.has_value()) {
-    return Commit(*at_hand, std::move(draft), durability, std::move(visible), std::move(durable));
-  }
-  versions_->Next([this, draft = std::move(draft), durability, visible = std::move(visible),
-                   durable = std::move(durable)](absl::StatusOr<Version> version) mutable {
-    if (!version.ok()) return std::move(visible)(version.status());
-    Commit(*version, std::move(draft), durability, std::move(visible), std::move(durable));
-  });
+  Number({}, std::move(draft), durability, std::move(visible), std::move(durable));
 }
 
-void SnapshotWriter::Commit(Version version, SnapshotDraft&& draft, Durability durability,
+void SnapshotWriter::Number(Numbers numbers, SnapshotDraft draft, Durability durability,
+                            SnapshotCallback visible, Store::DoneCallback durable) {
+  while (numbers.size() < draft.versions.size()) {
+    const std::optional<Version> at_hand = versions_->TryNext();
+    if (at_hand.has_value()) {
+      numbers.push_back(*at_hand);
+      continue;
+    }
+    return versions_->Next([this, numbers = std::move(numbers), draft = std::move(draft), durability,
+                            visible = std::move(visible),
+                            durable = std::move(durable)](absl::StatusOr<Version> version) mutable {
+      if (!version.ok()) return std::move(visible)(version.status());
+      numbers.push_back(*version);
+      Number(std::move(numbers), std::move(draft), durability, std::move(visible), std::move(durable));
+    });
+  }
+  Commit(numbers, std::move(draft), durability, std::move(visible), std::move(durable));
+}
+
+void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durability durability,
                             SnapshotCallback&& visible, Store::DoneCallback&& durable) {
   const absl::Time now = clock_->Now();
-  Built built = Build(draft, version, now);
+  const Version last = numbers.back();
   CommitBatch batch;
-  batch.snapshots.push_back(std::move(built.stored));
+  Snapshots made;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    Built built = Build(draft, i == 0 ? draft.parent : made.back(), draft.versions[i], numbers[i], now);
+    batch.snapshots.push_back(std::move(built.stored));
+    made.push_back(std::move(built.snapshot));
+  }
   if (draft.move_branch.has_value()) {
     batch.branch_updates.push_back({.name = *std::move(draft.move_branch),
                                     .expected_head = draft.parent->version(),
-                                    .head = version,
+                                    .head = last,
                                     .time = now});
   }
   if (draft.new_branch.has_value()) {
     BranchRecord& branch = batch.new_branches.emplace_back(*std::move(draft.new_branch));
-    branch.head = version;
+    branch.head = last;
     branch.create_time = branch.update_time = now;
   }
   if (draft.request.has_value()) {
     RequestRecord& request = batch.requests.emplace_back(draft.request->ToRecord(now));
     if (draft.parent != nullptr) request.base = draft.parent->version();
     request.revision = draft.model->revision();
-    request.versions = {version};
+    request.versions.assign(numbers.begin(), numbers.end());
     if (!batch.new_branches.empty()) request.branch = batch.new_branches.front();
   }
   store_->Commit(
       std::move(batch), durability,
-      [this, snapshot = std::move(built.snapshot),
-       visible = std::move(visible)](absl::Status status) mutable {
+      [this, made = std::move(made), visible = std::move(visible)](absl::Status status) mutable {
         if (!status.ok()) return std::move(visible)(std::move(status));
-        cache_->Put(snapshot);
-        std::move(visible)(std::move(snapshot));
+        for (const auto& snapshot : made) cache_->Put(snapshot);
+        std::move(visible)(std::move(made));
       },
       std::move(durable));
 }

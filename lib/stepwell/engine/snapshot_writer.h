@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/model/model.h"
@@ -20,16 +21,25 @@ namespace stepwell {
 // Arrays that a snapshot writes, by their position in the state spec.
 using WrittenArrays = std::vector<std::pair<int, Array>>;
 
-// A snapshot that has no version yet.
-struct SnapshotDraft {
-  std::shared_ptr<const Snapshot> parent;  // Null for a root.
-  std::shared_ptr<const Model> model;
-  const Method* method = nullptr;  // Of `model`; null unless a method wrote it.
-  Labels labels;
+// A version to be made.
+struct NewVersion {
   // What is new, each position once; a root has all. Everything else is the parent's.
   WrittenArrays written;
+  int64_t step_count = 0;  // Steps that it takes from its parent.
+};
+using NewVersions = absl::InlinedVector<NewVersion, 1>;
 
-  // At most one of these: a branch whose head is the parent to move, or one to create.
+using Snapshots = absl::InlinedVector<std::shared_ptr<const Snapshot>, 1>;
+
+// Snapshots that have no version yet, to be committed as one.
+struct SnapshotDraft {
+  std::shared_ptr<const Snapshot> parent;  // Of the first; null for a root.
+  std::shared_ptr<const Model> model;
+  const Method* method = nullptr;  // Of `model`; null unless a method wrote it.
+  Labels labels;                   // Of each.
+  NewVersions versions;            // At least one, each the parent of the next.
+
+  // At most one of these: a branch whose head is the parent to move to the last, or one to create there.
   std::optional<std::string> move_branch;
   std::optional<BranchRecord> new_branch;  // Without head and times, which the writer fills in.
 
@@ -39,20 +49,24 @@ struct SnapshotDraft {
 // Gives drafts their versions and commits them. Thread-safe.
 class SnapshotWriter {
  public:
-  using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Snapshot>>)>;
+  using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<Snapshots>)>;
 
   // None is owned; all must outlive this.
   SnapshotWriter(Store* store, SnapshotCache* cache, VersionAllocator* versions, const Clock* clock)
       : store_(store), cache_(cache), versions_(versions), clock_(clock) {}
 
-  // Commits `draft`. `visible` gets the snapshot once others can see it, or why it never will be; only in the
-  // first case, `durable` follows when `durability` is reached. Errors are those of Store.
+  // Commits `draft`. `visible` gets the snapshots once others can see them, or why they never will be; only
+  // in the first case, `durable` follows when `durability` is reached. Errors are those of Store.
   void Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
              Store::DoneCallback durable);
 
  private:
-  void Commit(Version version, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
-              Store::DoneCallback&& durable);
+  using Numbers = absl::InlinedVector<Version, 1>;
+  // Commits once there is a number for each version.
+  void Number(Numbers numbers, SnapshotDraft draft, Durability durability, SnapshotCallback visible,
+              Store::DoneCallback durable);
+  void Commit(const Numbers& numbers, SnapshotDraft&& draft, Durability durability,
+              SnapshotCallback&& visible, Store::DoneCallback&& durable);
 
   Store* const store_;
   SnapshotCache* const cache_;

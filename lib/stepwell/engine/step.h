@@ -23,12 +23,10 @@ class Step final : public Transition {
  private:
   absl::Status Prepare() override;
   absl::Duration ComputeTime() const override { return method_->typical_run_time(); }
-  absl::StatusOr<Written> Compute() override;
+  absl::StatusOr<NewVersions> Compute() override;
   const Method* method() const override { return method_; }
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override;
 
-  absl::Status BindInputs();
-  absl::Status ChooseOutputs();
   absl::Status Fetch(const MethodResult& computed);
 
   const std::string method_name_;

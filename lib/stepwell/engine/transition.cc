@@ -92,31 +92,31 @@ absl::Status Transition::FindModel() {
 void Transition::Run() {
   const absl::Status waits = target_.call.Check();
   if (!waits.ok()) return End(waits);
-  absl::StatusOr<Written> written = Compute();
-  if (!written.ok()) return End(written.status());
-  if (!written->has_value()) return target_.request.has_value() ? RememberAlone() : End(base_);
-  Commit(**std::move(written));
+  absl::StatusOr<NewVersions> versions = Compute();
+  if (!versions.ok()) return End(versions.status());
+  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_);
+  Commit(*std::move(versions));
 }
 
-void Transition::Commit(WrittenArrays written) {
+void Transition::Commit(NewVersions versions) {
   SnapshotDraft draft;
   draft.parent = base_;
   draft.model = model_;
   draft.method = method();
   draft.labels = std::move(target_.labels);
-  draft.written = std::move(written);
+  draft.versions = std::move(versions);
   draft.move_branch = turn_;
   draft.request = std::move(target_.request);
   context_.writer->Write(
       std::move(draft), target_.durability.value_or(context_.default_durability),
-      [self = shared_from_this()](absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
-        if (!snapshot.ok()) return self->End(snapshot.status());
-        self->made_ = *std::move(snapshot);
+      [self = shared_from_this()](absl::StatusOr<Snapshots> made) {
+        if (!made.ok()) return self->End(made.status());
+        self->made_ = *std::move(made);
         self->LeaveTurn();  // The next step of the branch need not wait for this one's disk.
       },
       [self = shared_from_this()](absl::Status durable) {
         if (!durable.ok()) return self->End(std::move(durable));
-        self->End(std::move(self->made_));
+        self->End(self->made_.back());
       });
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/branches.h"
@@ -58,9 +59,6 @@ class Transition : public std::enable_shared_from_this<Transition> {
     std::optional<int64_t> revision;    // Of the model that steps; absent: the newest.
   };
 
-  // The arrays that are new, by position; nothing when no version is to be minted.
-  using Written = std::optional<WrittenArrays>;
-
   Transition(const TransitionContext& context, Target target)
       : context_(context), target_(std::move(target)) {}
 
@@ -68,14 +66,17 @@ class Transition : public std::enable_shared_from_this<Transition> {
   virtual absl::Status Prepare() = 0;
   // What Compute will take, or zero when that is not known.
   virtual absl::Duration ComputeTime() const = 0;
-  virtual absl::StatusOr<Written> Compute() = 0;
+  // The versions to make, each from the one before; none, when none is to be minted.
+  virtual absl::StatusOr<NewVersions> Compute() = 0;
   // Of model(): what writes the snapshot that this makes; null when no method does.
   virtual const Method* method() const = 0;
-  // Called once: with the new snapshot, with base() when none was minted, or with the error.
+  // Called once: with the newest snapshot, with base() when none was minted, or with the error.
   virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
 
   const Snapshot& base() const { return *base_; }
   const Model& model() const { return *model_; }
+  const CallContext& call() const { return target_.call; }
+  absl::Span<const std::shared_ptr<const Snapshot>> made() const { return made_; }  // Oldest first.
 
  private:
   void TakeTurn();
@@ -84,7 +85,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   absl::Status FindModel();
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
   void Run();
-  void Commit(WrittenArrays written);
+  void Commit(NewVersions versions);
   void RememberAlone();
   void LeaveTurn();
   void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
@@ -94,7 +95,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   std::optional<std::string> turn_;  // The branch whose turn this has.
   std::shared_ptr<const Snapshot> base_;
   std::shared_ptr<const Model> model_;
-  std::shared_ptr<const Snapshot> made_;
+  Snapshots made_;
 };
 
 }  // namespace stepwell

@@ -75,6 +75,8 @@ class AsyncClient {
   PendingCall MakeState(const MakeStateRequest& request, Callback<v1::MakeStateResponse> done,
                         const CallOptions& options = {});
   PendingCall Step(const StepRequest& request, Callback<StepResult> done, const CallOptions& options = {});
+  /// Many steps in one call, committed as one.
+  PendingCall Scan(const ScanRequest& request, Callback<ScanResult> done, const CallOptions& options = {});
   PendingCall SetArrays(const SetArraysRequest& request, Callback<v1::Snapshot> done,
                         const CallOptions& options = {});
   PendingCall GetArrays(const GetArraysRequest& request, Callback<GetArraysResult> done,

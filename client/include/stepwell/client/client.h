@@ -43,6 +43,8 @@ class Client {
   absl::StatusOr<v1::MakeStateResponse> MakeState(const MakeStateRequest& request,
                                                   const CallOptions& options = {});
   absl::StatusOr<StepResult> Step(const StepRequest& request, const CallOptions& options = {});
+  /// Many steps in one call, committed as one.
+  absl::StatusOr<ScanResult> Scan(const ScanRequest& request, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> SetArrays(const SetArraysRequest& request, const CallOptions& options = {});
   absl::StatusOr<GetArraysResult> GetArrays(const GetArraysRequest& request, const CallOptions& options = {});
   /// As GetArrays, without a limit on the bytes: they come in chunks. A stream that breaks is taken up where

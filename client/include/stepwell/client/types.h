@@ -93,6 +93,26 @@ struct StepResult {
   NamedArrays fetched;  ///< In the order of StepRequest::fetch.
 };
 
+struct ScanRequest {
+  StateRef state;
+  std::string method = "step";
+  NamedArrays inputs;                     ///< Each with one more axis, outermost, of the steps.
+  int64_t step_count = 0;                 ///< Needed where the method has no inputs.
+  std::vector<std::string> output_names;  ///< Outputs to return; empty: all.
+  int64_t keep_every = 0;            ///< Keep the last version alone (0), or every k-th (k) and the last.
+  std::vector<ArraySelector> fetch;  ///< State arrays after the last step.
+  std::optional<Version> expected_head;
+  Labels labels;  ///< Of each new snapshot.
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
+struct ScanResult {
+  std::vector<Version> versions;  ///< That were kept, oldest first; of a pure method, the one that was read.
+  NamedArrays outputs;            ///< Each with one more axis, outermost, of the steps.
+  NamedArrays fetched;
+};
+
 struct SetArraysRequest {
   StateRef state;
   std::vector<std::pair<Index, Array>> arrays;  ///< No subtrees.
