@@ -35,6 +35,7 @@ constexpr Hint kHints[] = {
     {"SNAPSHOT_EVICTED", "its arrays are gone for good; take a version that descends from it"},
     {"STATE_SPEC_MISMATCH",
      "`stepwell models {model}` shows the state spec; `stepwell make {model}` starts anew"},
+    {"NON_FINITE", "no version was made: the state is as it was before; are the inputs as they should be?"},
     {"QUEUE_FULL", "the server is busy; try again"},
     {"REPLY_TOO_LARGE", "ask for less with --output and --fetch, or read the state with `stepwell get`"},
 };

@@ -48,6 +48,7 @@ Json ModelToJson(const v1::ModelInfo& model) {
           {"revision", model.revision()},
           {"digest", model.digest()},
           {"description", model.description()},
+          {"check_finite", model.check_finite()},
           {"state", v1::ModelInfo::State_Name(model.state())},
           {"error", model.error()},
           {"methods", methods},
@@ -87,6 +88,7 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
   head.Add({"state", v1::ModelInfo::State_Name(model.state())});
   head.Add({"revision", model.revision() > 0 ? absl::StrCat(model.revision()) : "none"});
   if (!model.digest().empty()) head.Add({"digest", model.digest()});
+  if (model.check_finite()) head.Add({"checks", "that no step writes a NaN or an infinity"});
   head.Write(out);
   if (!model.error().empty()) {
     out << "error\n  " << absl::StrReplaceAll(model.error(), {{"\n", "\n  "}}) << "\n";

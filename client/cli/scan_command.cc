@@ -24,6 +24,7 @@ struct ScanArguments {
   int64_t keep_every = 0;
   std::vector<std::string> outputs;
   std::vector<std::string> fetch;
+  bool check_finite = false;
   std::string npy_file;
   MutationArguments mutation;
 };
@@ -48,7 +49,8 @@ absl::Status Scan(Session& session, const ScanArguments& arguments) {
                               .method = arguments.method,
                               .step_count = arguments.step_count,
                               .output_names = arguments.outputs,
-                              .keep_every = arguments.keep_every};
+                              .keep_every = arguments.keep_every,
+                              .check_finite = arguments.check_finite};
   for (const absl::Status& applied :
        {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
@@ -130,6 +132,8 @@ void AddScanCommand(CLI::App& app, Command& chosen) {
   AddRepeated(*command, "--fetch,-f", arguments->fetch,
               "Return this state array, as it is after the last step; may be repeated")
       ->type_name("INDEX");
+  command->add_flag("--check-finite", arguments->check_finite,
+                    "Fail when a step would write a NaN or an infinity");
   command->add_option("--npy", arguments->npy_file, "Write the one output to this file, for numpy.load")
       ->type_name("FILE");
   arguments->mutation.AddExpectedHeadTo(*command);

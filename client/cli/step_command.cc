@@ -21,6 +21,7 @@ struct StepArguments {
   std::vector<std::string> outputs;
   std::vector<std::string> fetch;
   bool no_keep = false;
+  bool check_finite = false;
   MutationArguments mutation;
 };
 
@@ -39,7 +40,8 @@ absl::Status Step(Session& session, const StepArguments& arguments) {
   client::StepRequest request{.state = *state,
                               .method = arguments.method,
                               .output_names = arguments.outputs,
-                              .keep = !arguments.no_keep};
+                              .keep = !arguments.no_keep,
+                              .check_finite = arguments.check_finite};
   for (const absl::Status& applied :
        {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
@@ -85,6 +87,8 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
               "Return this state array, as it is after the step; may be repeated")
       ->type_name("INDEX");
   command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
+  command->add_flag("--check-finite", arguments->check_finite,
+                    "Fail, and make no version, if the state would have a NaN or an infinity");
   arguments->mutation.AddExpectedHeadTo(*command);
   arguments->mutation.AddTo(*command);
   command->footer(

@@ -81,6 +81,7 @@ TEST_F(ClientTest, StepSendsWhatItWasGiven) {
                                                            .inputs = {{"x", Array::Scalar<int32_t>(3)}},
                                                            .fetch = {{IndexSubtree{"norm"}, {{.start = 1}}}},
                                                            .keep = false,
+                                                           .check_finite = true,
                                                            .labels = {{"run", "a"}}});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->version, Version{8});
@@ -96,6 +97,7 @@ TEST_F(ClientTest, StepSendsWhatItWasGiven) {
   EXPECT_FALSE(sent.fetch(0).slices(0).has_stop());
   EXPECT_TRUE(sent.has_keep());
   EXPECT_FALSE(sent.keep());
+  EXPECT_TRUE(sent.check_finite());
   EXPECT_EQ(sent.labels().at("run"), "a");
 }
 

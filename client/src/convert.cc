@@ -135,6 +135,7 @@ v1::StepRequest ToProto(const StepRequest& request) {
   for (const std::string& name : request.output_names) message.add_output_names(name);
   Add(*message.mutable_fetch(), request.fetch);
   if (!request.keep) message.set_keep(false);
+  message.set_check_finite(request.check_finite);
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
   SetCommon(message, request);
   return message;
@@ -148,6 +149,7 @@ v1::ScanRequest ToProto(const ScanRequest& request) {
   message.set_step_count(request.step_count);
   for (const std::string& name : request.output_names) message.add_output_names(name);
   message.set_keep_every(request.keep_every);
+  message.set_check_finite(request.check_finite);
   Add(*message.mutable_fetch(), request.fetch);
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
   SetCommon(message, request);

@@ -108,6 +108,7 @@ v1::ModelInfo Encode(const ModelStatus& status) {
   message.set_revision(model.revision());
   message.set_digest(model.digest());
   message.set_description(model.description());
+  message.set_check_finite(model.check_finite());
   for (const auto& method : model.methods()) Set(*message.add_methods(), *method, model.state_spec());
   for (const StateArraySpec& array : model.state_spec().arrays()) {
     v1::StateArrayInfo& info = *message.add_state_spec();

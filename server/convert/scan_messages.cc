@@ -25,6 +25,7 @@ absl::StatusOr<ScanRequest> DecodeScan(v1::ScanRequest&& message) {
                       .output_names = {message.output_names().begin(), message.output_names().end()},
                       .keep_every = message.keep_every(),
                       .fetch = *std::move(fetch),
+                      .check_finite = message.check_finite(),
                       .expected_head = *expected_head,
                       .labels = DecodeLabels(message.labels()),
                       .request_id = message.request_id(),

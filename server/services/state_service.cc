@@ -46,6 +46,7 @@ absl::StatusOr<StepRequest> Decode(v1::StepRequest&& message) {
                       .output_names = {message.output_names().begin(), message.output_names().end()},
                       .fetch = *std::move(fetch),
                       .keep = !message.has_keep() || message.keep(),
+                      .check_finite = message.check_finite(),
                       .expected_head = *expected_head,
                       .labels = DecodeLabels(message.labels()),
                       .request_id = message.request_id(),

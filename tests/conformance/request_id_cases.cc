@@ -66,7 +66,8 @@ TEST_P(Conformance, RequestIdOfAnotherRequestIsRefused) {
   for (const StepRequest& other :
        {StepRequest{.state = root, .inputs = {{"x", Int(2)}}, .request_id = "a"},
         StepRequest{.state = root, .inputs = {{"x", Int(1)}}, .labels = {{"b", "c"}}, .request_id = "a"},
-        StepRequest{.state = root, .inputs = {{"x", Int(1)}}, .keep = false, .request_id = "a"}}) {
+        StepRequest{.state = root, .inputs = {{"x", Int(1)}}, .keep = false, .request_id = "a"},
+        StepRequest{.state = root, .inputs = {{"x", Int(1)}}, .check_finite = true, .request_id = "a"}}) {
     const absl::Status refused = api().Step(other).status();
     ExpectError(refused, absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED");
     EXPECT_EQ(api().Metadata(refused, "request_id"), "a");

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "gmock/gmock.h"
 #include "tests/conformance/api.h"
 
@@ -84,6 +86,25 @@ TEST_P(Conformance, ScanThatCannotBeMakesNothing) {
       api().Scan({.state = live, .inputs = {{"x", Ints({1})}}, .expected_head = Version(1 << 30)}).status(),
       absl::StatusCode::kAborted, "HEAD_MOVED");
   EXPECT_EQ(api().GetBranch("live")->head, root);
+}
+
+TEST_P(Conformance, ErrorOfAStepSaysWhichAndKeepsNothing) {
+  const auto made = api().MakeState({.model = "batchnorm_batch", .branch = "norm"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<float> values(size_t{5} * 8 * 4, 1);
+  values[3 * 8 * 4] = std::numeric_limits<float>::infinity();  // In step 3.
+  const absl::Status status = api()
+                                  .Scan({.state = BranchName{"norm"},
+                                         .inputs = {{"x", Array::From<float>({5, 8, 4}, values).value()}},
+                                         .keep_every = 1,
+                                         .check_finite = true})
+                                  .status();
+  ExpectError(status, absl::StatusCode::kFailedPrecondition, "NON_FINITE");
+  EXPECT_EQ(api().Metadata(status, "step"), "3") << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("step 3"));
+  EXPECT_EQ(api().GetBranch("norm")->head, made->snapshot.version);
+  EXPECT_THAT(VersionsOf(api().ListSnapshots({.of = ListSnapshotsRequest::Model{"batchnorm_batch"}})),
+              ElementsAre(made->snapshot.version));
 }
 
 TEST_P(Conformance, RepeatedScanIsOneScan) {

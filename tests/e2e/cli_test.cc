@@ -28,6 +28,17 @@ TEST_F(CliTest, FirstSessionStepsAndForks) {
   EXPECT_THAT(Text({"snapshot", root}), HasSubstr("parent   none: a root\n"));
 }
 
+TEST_F(CliTest, CheckedStepMakesNoNaN) {
+  const std::string root = Make("mixed", {"--seed", "1", "--set", "log=[[1,2]]", "--branch", "checked"});
+  EXPECT_EQ(Json({"models", "mixed"})["check_finite"], false);
+  ExpectError({"step", "checked", "-i", "x=[[3,Infinity]]", "--check-finite"}, 1,
+              "wrote Infinity at [1, 1] of index \"log\"; expected finite numbers\n  no version was made",
+              "NON_FINITE");
+  EXPECT_EQ(Json({"branch", "get", "checked"})["head"].dump(), root);
+  Text({"step", "checked", "-i", "x=[[3,4]]", "--check-finite"});
+  Text({"step", "checked", "-i", "x=[[3,Infinity]]"});
+}
+
 TEST_F(CliTest, NothingIsKeptWhereNothingShouldBe) {
   const std::string root = Make("counter", {"-b", "dry"});
   EXPECT_THAT(Text({"step", "dry", "-i", "x=5", "--no-keep"}),

@@ -41,6 +41,15 @@ absl::StatusOr<Shape> Shape::Make(absl::Span<const int64_t> dims) {
 
 Shape Shape::Of(std::initializer_list<int64_t> dims) { return Make(dims).value(); }
 
+absl::InlinedVector<int64_t, 4> Shape::Unravel(int64_t element) const {
+  absl::InlinedVector<int64_t, 4> coordinates(dims_.size());
+  for (size_t axis = dims_.size(); axis-- > 0;) {
+    coordinates[axis] = element % dims_[axis];
+    element /= dims_[axis];
+  }
+  return coordinates;
+}
+
 std::string Shape::ToString() const { return DimsToString(dims_); }
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.ToString(); }

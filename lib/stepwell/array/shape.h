@@ -52,6 +52,10 @@ class Shape {
   // Bytes of an array of this shape.
   int64_t ByteCount(DType dtype) const { return element_count() * static_cast<int64_t>(ItemSize(dtype)); }
 
+  // Where element number `element` in C order stands, a coordinate for each axis, as numpy.unravel_index
+  // tells it. `element` is one of this shape's.
+  absl::InlinedVector<int64_t, 4> Unravel(int64_t element) const;
+
   // As Python writes a tuple without its trailing comma: "()", "(3)", "(8, 4)".
   std::string ToString() const;
 

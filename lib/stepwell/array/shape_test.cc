@@ -9,6 +9,7 @@
 namespace stepwell {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Shape, CountsElementsAndBytes) {
@@ -37,6 +38,14 @@ TEST(Shape, OfTooManyAxesIsInvalidArgument) {
   EXPECT_TRUE(Shape::Make(std::vector<int64_t>(Shape::kMaxRank, 1)).ok());
   EXPECT_EQ(Shape::Make(std::vector<int64_t>(Shape::kMaxRank + 1, 1)).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Shape, UnravelsElementNumbersInCOrder) {
+  const Shape shape = Shape::Of({2, 3, 4});
+  EXPECT_THAT(shape.Unravel(0), ElementsAre(0, 0, 0));
+  EXPECT_THAT(shape.Unravel(4), ElementsAre(0, 1, 0));
+  EXPECT_THAT(shape.Unravel(23), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Shape().Unravel(0), ElementsAre());
 }
 
 TEST(Shape, PrintsAsATuple) {

@@ -58,8 +58,9 @@ class Engine {
 
   // Runs a method of the model's newest revision on a state. NOT_FOUND: version, branch, model, method,
   // index. INVALID_ARGUMENT: inputs that do not fit the method. FAILED_PRECONDITION: the state does not fit
-  // that revision. ABORTED: the branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full,
-  // or more than max_reply_bytes. INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
+  // that revision, or the method wrote a NaN or infinity and request or package ask for none. ABORTED: the
+  // branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full, or more than max_reply_bytes.
+  // INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
   // Many steps in one call, committed as one: inputs are stacked on a new outermost axis, and so are outputs.

@@ -1,6 +1,7 @@
 #include "stepwell/engine/errors.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -57,6 +58,16 @@ absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, c
                            absl::StrCat("output \"", output, "\" has shape ", now.ToString(), "; expected ",
                                         first.ToString(), ", as in the first step: outputs are stacked")),
                        "OUTPUTS_NOT_STACKABLE", {{"output", std::string(output)}});
+}
+
+absl::Status NonFiniteState(absl::string_view method, absl::string_view index, double value,
+                            absl::Span<const int64_t> coordinates) {
+  const char* const name = std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+  const std::string position = absl::StrCat("[", absl::StrJoin(coordinates, ", "), "]");
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("method \"", method, "\" wrote ", name, " at ", position,
+                                                 " of index \"", index, "\"; expected finite numbers")),
+      "NON_FINITE", {{"index", std::string(index)}, {"position", position}});
 }
 
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,

@@ -2,6 +2,7 @@
 #define STEPWELL_ENGINE_ERRORS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -32,6 +33,11 @@ absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advic
 
 // FAILED_PRECONDITION, reason OUTPUTS_NOT_STACKABLE: `output` had the shape `first`, and then another.
 absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, const Shape& now);
+
+// FAILED_PRECONDITION, reason NON_FINITE, with metadata index and position: `method` wrote `value`, which is
+// a NaN or an infinity, to the array at `index`, where an element has these coordinates.
+absl::Status NonFiniteState(absl::string_view method, absl::string_view index, double value,
+                            absl::Span<const int64_t> coordinates);
 
 // INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,

@@ -94,13 +94,14 @@ std::string DigestOf(const MakeStateRequest& request) {
 
 std::string DigestOf(const StepRequest& request) {
   return Digester("Step").Finish(request.state, request.method, request.inputs, request.output_names,
-                                 request.fetch, request.keep, request.expected_head, request.labels);
+                                 request.fetch, request.keep, request.check_finite, request.expected_head,
+                                 request.labels);
 }
 
 std::string DigestOf(const ScanRequest& request) {
   return Digester("Scan").Finish(request.state, request.method, request.inputs, request.step_count,
                                  request.output_names, request.keep_every, request.fetch,
-                                 request.expected_head, request.labels);
+                                 request.check_finite, request.expected_head, request.labels);
 }
 
 std::string DigestOf(const SetArraysRequest& request) {

@@ -79,8 +79,9 @@ struct StepRequest {
   std::vector<std::string> output_names;  // Outputs to return; empty: all.
   std::vector<ArraySelector> fetch;       // State arrays after the step to return with it.
   int64_t max_reply_bytes =
-      kAnyByteCount;  // Of outputs and fetched arrays; with more, the step does not happen.
-  bool keep = true;   // False: compute, and mint nothing.
+      kAnyByteCount;          // Of outputs and fetched arrays; with more, the step does not happen.
+  bool keep = true;           // False: compute, and mint nothing.
+  bool check_finite = false;  // Fail rather than write a NaN or infinity. A package may ask for it, too.
   std::optional<Version> expected_head;  // Of the branch; only with a BranchName.
   Labels labels;                         // Of the new snapshot.
   std::string request_id;
@@ -102,6 +103,7 @@ struct ScanRequest {
   std::vector<std::string> output_names;  // Outputs to return; empty: all.
   int64_t keep_every = 0;                 // Keep the last version alone (0), or every k-th (k) and the last.
   std::vector<ArraySelector> fetch;       // State arrays after the last step.
+  bool check_finite = false;              // As StepRequest's, of each step.
   int64_t max_reply_bytes = kAnyByteCount;
   std::optional<Version> expected_head;
   Labels labels;  // Of each new snapshot.

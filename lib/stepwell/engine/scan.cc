@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/engine/errors.h"
+#include "stepwell/engine/finite_guard.h"
 #include "stepwell/engine/method_call.h"
 
 namespace stepwell {
@@ -159,6 +160,10 @@ absl::StatusOr<NewVersions> Scan::Compute() {
     if (step == 0) {
       const absl::Status fits = StartStacks(*computed);
       if (!fits.ok()) return fits;
+    }
+    if (request_.check_finite || model().check_finite()) {
+      const absl::Status finite = CheckFinite(*method_, model().state_spec(), computed->written);
+      if (!finite.ok()) return AtStep(finite, step);
     }
     const absl::Status stacked = Stack(*computed, step);
     if (!stacked.ok()) return AtStep(stacked, step);

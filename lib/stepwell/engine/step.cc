@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "stepwell/engine/errors.h"
+#include "stepwell/engine/finite_guard.h"
 #include "stepwell/engine/method_call.h"
 
 namespace stepwell {
+
 Step::Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
            std::optional<int64_t> revision, Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
@@ -17,6 +19,7 @@ Step::Step(const TransitionContext& context, StepRequest&& request, std::optiona
       fetch_(std::move(request.fetch)),
       max_reply_bytes_(request.max_reply_bytes),
       keep_(request.keep),
+      check_finite_(request.check_finite),
       done_(std::move(done)) {}
 
 absl::Status Step::Prepare() {
@@ -43,6 +46,10 @@ absl::Status Step::Prepare() {
 absl::StatusOr<NewVersions> Step::Compute() {
   absl::StatusOr<MethodResult> computed = method_->Run(inputs_, base().arrays());
   if (!computed.ok()) return computed.status();
+  if (check_finite_ || model().check_finite()) {
+    const absl::Status finite = CheckFinite(*method_, model().state_spec(), computed->written);
+    if (!finite.ok()) return finite;
+  }
   result_.outputs.reserve(chosen_outputs_.size());
   for (const int at : chosen_outputs_)
     result_.outputs.emplace_back(method_->outputs()[at].name, computed->outputs[at]);

@@ -35,6 +35,7 @@ class Step final : public Transition {
   const std::vector<ArraySelector> fetch_;
   const int64_t max_reply_bytes_;
   const bool keep_;
+  const bool check_finite_;
   Callback done_;
 
   const Method* method_ = nullptr;  // Of model().

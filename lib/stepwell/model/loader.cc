@@ -69,6 +69,7 @@ class Loader {
     }
     if (config.method().empty()) issues_.Add(text.file, "the model has no method; expected at least one");
     parts_.description = config.description();
+    parts_.check_finite = config.check_finite();
     StateArrays made = MakeStateArrays(text, package_, issues_);
     parts_.state_spec = std::make_shared<const StateSpec>(std::move(made.arrays));
     absl::flat_hash_set<std::string> names;

@@ -68,12 +68,21 @@ TEST_F(LoaderTest, FolderIsAModel) {
   EXPECT_EQ((*model)->revision(), 7);
   EXPECT_EQ((*model)->digest(), "sha256:abc");
   EXPECT_EQ((*model)->description(), "Counts");
+  EXPECT_FALSE((*model)->check_finite());
   EXPECT_EQ((*model)->state_spec().size(), 1);
   EXPECT_EQ(CountFive(**model).value(), Array::Scalar<int32_t>(5));
   const absl::Status unknown = (*model)->FindMethod("stop").status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(GetErrorInfo(unknown).reason, "METHOD_NOT_FOUND");
   EXPECT_THAT(std::string(unknown.message()), HasSubstr("has no method \"stop\"; it has step"));
+}
+
+TEST_F(LoaderTest, TextMayAskForFiniteStates) {
+  folder_.Write("m/model.textproto", std::string(kCounterText) + "check_finite: true\n");
+  folder_.Write("m/step.onnx", CounterGraph().Bytes());
+  const LoadResult model = Load();
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_TRUE((*model)->check_finite());
 }
 
 TEST_F(LoaderTest, MethodsMayShareOneGraph) {

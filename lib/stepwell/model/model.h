@@ -76,6 +76,7 @@ class Model {
     int64_t revision = 1;  // 1, 2, …: a new one whenever the package's content changes.
     std::string digest;    // Of the package's content: "sha256:…".
     std::string description;
+    bool check_finite = false;                           // Steps fail rather than write a NaN or an infinity.
     std::shared_ptr<const StateSpec> state_spec;         // Never null.
     std::vector<std::unique_ptr<const Method>> methods;  // In the order of the package's text.
   };
@@ -86,6 +87,7 @@ class Model {
   int64_t revision() const { return parts_.revision; }
   const std::string& digest() const { return parts_.digest; }
   const std::string& description() const { return parts_.description; }
+  bool check_finite() const { return parts_.check_finite; }
   const StateSpec& state_spec() const { return *parts_.state_spec; }
   const std::shared_ptr<const StateSpec>& shared_state_spec() const { return parts_.state_spec; }
   absl::Span<const std::unique_ptr<const Method>> methods() const { return parts_.methods; }

@@ -80,6 +80,7 @@ struct StepRequest {
   std::vector<std::string> output_names;  ///< Outputs to return; empty: all.
   std::vector<ArraySelector> fetch;       ///< State arrays after the step, to return with it.
   bool keep = true;                       ///< False: compute, make no snapshot.
+  bool check_finite = false;              ///< Fail when the new state would have a NaN or an infinity.
   std::optional<Version> expected_head;   ///< Step only if the branch's head is this version.
   Labels labels;
   std::string request_id;  ///< Up to 128 bytes, such as a UUID: the call may then be repeated, and is when it
@@ -101,6 +102,7 @@ struct ScanRequest {
   std::vector<std::string> output_names;  ///< Outputs to return; empty: all.
   int64_t keep_every = 0;            ///< Keep the last version alone (0), or every k-th (k) and the last.
   std::vector<ArraySelector> fetch;  ///< State arrays after the last step.
+  bool check_finite = false;         ///< Fail when a step would write a NaN or an infinity.
   std::optional<Version> expected_head;
   Labels labels;  ///< Of each new snapshot.
   std::string request_id;
