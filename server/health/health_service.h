@@ -8,6 +8,8 @@
 #include "absl/synchronization/mutex.h"
 #include "server/health/health.grpc.pb.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/server_stream_call.h"
+#include "server/rpc/unary_call.h"
 
 namespace stepwell::server {
 

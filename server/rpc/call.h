@@ -3,13 +3,10 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "grpcpp/grpcpp.h"
-#include "grpcpp/support/async_stream.h"
-#include "grpcpp/support/async_unary_call.h"
 #include "server/rpc/tag.h"
 #include "stepwell/engine/call_context.h"
 
@@ -30,21 +27,25 @@ class Call : public std::enable_shared_from_this<Call> {
   // Waits for one call of its method.
   void Wait();
 
-  // The request message as it came.
-  const grpc::ByteBuffer& request() const { return request_; }
-
   // The client's deadline, and whether it has gone away.
   CallContext context();
 
-  // For RpcServer: calls the handler.
+  // Calls `callback` once, on any thread, when the server begins to drain, or at once when it has begun: for
+  // calls that would go on for as long as their client likes. It should hold what it needs weakly: unless
+  // called, it lives as long as this.
+  void WhenDraining(absl::AnyInvocable<void()> callback);
+
+  // What a call that the draining server does not let begin, or go on, is answered with.
+  static absl::Status Draining();
+
+  // For RpcServer: calls the handler, or gives it the request that it has asked for.
   virtual void Handle() = 0;
 
  protected:
   explicit Call(RpcServer* server);
 
   // Asks gRPC for the next call of the method that this slot is for.
-  virtual void Request(grpc::ServerContext* context, grpc::ByteBuffer* request,
-                       grpc::ServerCompletionQueue* queue, Tag* received) = 0;
+  virtual void Request(grpc::ServerContext* context, grpc::ServerCompletionQueue* queue, Tag* received) = 0;
   // A call has come: puts a new slot in this one's place.
   virtual void Renew() = 0;
 
@@ -68,104 +69,12 @@ class Call : public std::enable_shared_from_this<Call> {
 
   RpcServer* const server_;
   grpc::ServerContext context_;
-  grpc::ByteBuffer request_;
   std::atomic<bool> cancelled_ = false;
   bool started_ = false;
   std::shared_ptr<Call> self_;  // While events are due.
   int events_due_ = 2;          // Once a call has come: finished and done.
   MemberTag<Call, &Call::OnReceived> received_{this};
   MemberTag<Call, &Call::OnDone> done_{this};
-};
-
-// One request, one reply.
-class UnaryCall final : public Call {
- public:
-  // Gets a call with its request and answers it once, now or later.
-  using Handler = absl::AnyInvocable<void(std::shared_ptr<UnaryCall>) const>;
-  using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
-
-  // How the generated service is asked for a call (RequestStep and its like), and what handles it.
-  struct Method {
-    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*,
-                            Tag*) const>
-        request;
-    Handler handler;
-  };
-
-  // `method` must outlive the server.
-  UnaryCall(RpcServer* server, const Method* method)
-      : Call(server), method_(method), responder_(&server_context()) {}
-
-  // Answers the call; once.
-  void Answer(absl::StatusOr<grpc::ByteBuffer> reply);
-
-  void Handle() override;
-
-  // For RpcServer: sends what the call was answered with.
-  void Send();
-
- private:
-  void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
-               Tag* received) override {
-    method_->request(context, request, &responder_, queue, received);
-  }
-  void Renew() override { std::make_shared<UnaryCall>(&server(), method_)->Wait(); }
-  void OnAnswered(bool ok) { OnFinished(ok); }
-
-  const Method* const method_;
-  Responder responder_;
-  absl::StatusOr<grpc::ByteBuffer> reply_;
-  MemberTag<UnaryCall, &UnaryCall::OnAnswered> answered_{this};
-};
-
-// One request, a stream of replies, which are pulled one by one as the client takes them: what waits for a
-// slow client is one message.
-class ServerStreamCall final : public Call {
- public:
-  using Handler = absl::AnyInvocable<void(std::shared_ptr<ServerStreamCall>) const>;
-  using Responder = grpc::ServerAsyncWriter<grpc::ByteBuffer>;
-
-  // Makes the next message: nothing when there is none yet, after which Resume asks again; one that is not
-  // Valid() ends the stream, an error fails it. Called on the completion-queue thread or by Resume, one call
-  // at a time.
-  using Source = absl::AnyInvocable<absl::StatusOr<std::optional<grpc::ByteBuffer>>()>;
-
-  struct Method {
-    absl::AnyInvocable<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*,
-                            Tag*) const>
-        request;
-    Handler handler;
-  };
-
-  ServerStreamCall(RpcServer* server, const Method* method)
-      : Call(server), method_(method), responder_(&server_context()) {}
-
-  // Sends what `source` makes, or fails the call; once.
-  void Answer(absl::StatusOr<Source> source);
-
-  // The source may have a message now. Thread-safe.
-  void Resume();
-
-  void Handle() override;
-
- private:
-  void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, grpc::ServerCompletionQueue* queue,
-               Tag* received) override {
-    method_->request(context, request, &responder_, queue, received);
-  }
-  void Renew() override { std::make_shared<ServerStreamCall>(&server(), method_)->Wait(); }
-  void OnCancelled() override { Resume(); }
-  void SendNext();
-  void OnWritten(bool ok);
-  void OnAnswered(bool ok) { OnFinished(ok); }
-
-  const Method* const method_;
-  Responder responder_;
-  Source source_;
-  enum class Pace { kSending, kPaused, kResumed };
-  std::atomic<Pace> pace_ = Pace::kSending;
-  MemberTag<ServerStreamCall, &ServerStreamCall::OnWritten> written_{this};
-  MemberTag<ServerStreamCall, &ServerStreamCall::OnAnswered> answered_{this};
 };
 
 }  // namespace stepwell::server

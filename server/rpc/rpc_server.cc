@@ -71,14 +71,6 @@ RpcServer::RpcServer(RpcServerOptions options) : options_(std::move(options)) {}
 
 RpcServer::~RpcServer() = default;
 
-void RpcServer::AddMethod(UnaryCall::Method method) {
-  unary_methods_.push_back(std::make_unique<const UnaryCall::Method>(std::move(method)));
-}
-
-void RpcServer::AddMethod(ServerStreamCall::Method method) {
-  stream_methods_.push_back(std::make_unique<const ServerStreamCall::Method>(std::move(method)));
-}
-
 absl::Status RpcServer::Start() {
   for (const std::string& address : options_.listen) {
     if (IsTakenSocket(address) || HasWrongPort(address)) return CannotListen(address);
@@ -114,8 +106,7 @@ absl::Status RpcServer::Start() {
     addresses_.push_back(WithPort(options_.listen[i], ports[i]));
   }
   for (int i = 0; i < kSlotsPerMethod; ++i) {
-    for (const auto& method : unary_methods_) std::make_shared<UnaryCall>(this, method.get())->Wait();
-    for (const auto& method : stream_methods_) std::make_shared<ServerStreamCall>(this, method.get())->Wait();
+    for (auto& add_slot : add_slot_) add_slot();
   }
   thread_ = std::thread([this] { Serve(); });
   return absl::OkStatus();
@@ -151,18 +142,40 @@ bool RpcServer::CallStarted() {
   return true;
 }
 
-void RpcServer::SlotGone(bool call_started) {
+void RpcServer::SlotGone(const Call* call, bool call_started) {
+  absl::AnyInvocable<void()> unused;  // Goes after the lock.
   absl::MutexLock lock(&mutex_);
+  if (const auto found = when_draining_.find(call); found != when_draining_.end()) {
+    unused = std::move(found->second);
+    when_draining_.erase(found);
+  }
   --slots_;
   if (call_started) --running_calls_;
 }
 
+void RpcServer::WhenDraining(const Call* call, absl::AnyInvocable<void()> callback) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!draining_) {
+      when_draining_[call] = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
 bool RpcServer::Stop(absl::Time deadline) {
+  absl::flat_hash_map<const Call*, absl::AnyInvocable<void()>> when_draining;
+  {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    when_draining.swap(when_draining_);
+  }
+  for (auto& [call, callback] : when_draining) callback();
   {
     // gRPC would cancel what comes on an open connection once it shuts down, and a client would not know that
     // it may call again: as long as calls run, refuse others here.
     absl::MutexLock lock(&mutex_);
-    draining_ = true;
     mutex_.AwaitWithDeadline(absl::Condition(this, &RpcServer::NoCallRuns), deadline);
   }
   server_->Shutdown(absl::ToChronoTime(deadline));

@@ -5,14 +5,18 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "server/rpc/call.h"
+#include "server/rpc/unary_call.h"
 
 namespace stepwell::server {
 
@@ -23,9 +27,10 @@ struct RpcServerOptions {
 
 // A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must
 // never block. It works in bursts: it takes the events that are ready, then runs the handlers of the calls
-// that came, then sends their answers, so that the code of each of these parts stays in the processor's cache
-// (docs/adr/2026-11-25-bursts.md). Beside it stands gRPC's own reflection service. Made, given its methods,
-// started and stopped by one thread; what calls use is thread-safe unless it says otherwise.
+// and requests that came, then sends their answers, so that the code of each of these parts stays in the
+// processor's cache (docs/adr/2026-11-25-bursts.md). Beside it stands gRPC's own reflection service. Made,
+// given its methods, started and stopped by one thread; what calls use is thread-safe unless it says
+// otherwise.
 class RpcServer {
  public:
   explicit RpcServer(RpcServerOptions options);
@@ -33,8 +38,14 @@ class RpcServer {
 
   // A generated service, whose asynchronous methods are then added; those that are not answer UNIMPLEMENTED.
   void AddService(grpc::Service* service) { services_.push_back(service); }
-  void AddMethod(UnaryCall::Method method);
-  void AddMethod(ServerStreamCall::Method method);
+
+  // One method of it, whose calls are of the kind `CallT`.
+  template <typename CallT>
+  void AddMethod(typename CallT::Method method) {
+    add_slot_.push_back([this, method = std::make_unique<const typename CallT::Method>(std::move(method))] {
+      std::make_shared<CallT>(this, method.get())->Wait();
+    });
+  }
 
   // Listens and serves. UNAVAILABLE: an address cannot be listened on.
   absl::Status Start();
@@ -42,19 +53,21 @@ class RpcServer {
   // Where it listens, with real ports. Constant after Start.
   const std::vector<std::string>& addresses() const { return addresses_; }
 
-  // Refuses new calls (UNAVAILABLE, reason DRAINING), lets running ones finish until `deadline`, then cancels
-  // them. False when one of them still runs a little after that: then this object must not be destroyed, and
-  // the process should end. A call that comes in the moment when nothing runs any more and the connections
-  // close may be CANCELLED by gRPC; it has not run.
+  // Refuses new calls (UNAVAILABLE, reason DRAINING), tells those that asked (Call::WhenDraining), lets
+  // running ones finish until `deadline`, then cancels them. False when one of them still runs a little after
+  // that: then this object must not be destroyed, and the process should end. A call that comes in the moment
+  // when nothing runs any more and the connections close may be CANCELLED by gRPC; it has not run.
   bool Stop(absl::Time deadline);
 
   // For Call.
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   void SlotMade() ABSL_LOCKS_EXCLUDED(mutex_);
   bool CallStarted() ABSL_LOCKS_EXCLUDED(mutex_);  // False: the call is to be refused.
-  void SlotGone(bool call_started) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SlotGone(const Call* call, bool call_started) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WhenDraining(const Call* call, absl::AnyInvocable<void()> callback) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // For Call on the serving thread: what is to be done in this burst. The calls live until they are answered.
+  // For Call on the serving thread: what is to be done in this burst. The calls live until they are answered,
+  // or have got the request that they asked for.
   bool IsServingThread() const { return std::this_thread::get_id() == serving_thread_; }
   void HandleSoon(Call* call) { received_.push_back(call); }
   void SendSoon(UnaryCall* call) { answered_.push_back(call); }
@@ -66,8 +79,7 @@ class RpcServer {
 
   const RpcServerOptions options_;
   std::vector<grpc::Service*> services_;
-  std::vector<std::unique_ptr<const UnaryCall::Method>> unary_methods_;
-  std::vector<std::unique_ptr<const ServerStreamCall::Method>> stream_methods_;
+  std::vector<absl::AnyInvocable<void()>> add_slot_;  // For each method.
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
@@ -80,6 +92,7 @@ class RpcServer {
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<const Call*, absl::AnyInvocable<void()>> when_draining_ ABSL_GUARDED_BY(mutex_);
   int64_t slots_ ABSL_GUARDED_BY(mutex_) = 0;          // With a call or waiting for one.
   int64_t running_calls_ ABSL_GUARDED_BY(mutex_) = 0;  // Those that were not refused.
 };

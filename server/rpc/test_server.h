@@ -42,6 +42,14 @@ class TestServer {
         [](std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&&) { call->Answer(EmptyMessage()); });
   }
 
+  // Before Start: what its streams of requests are handled by. Without, their clients wait.
+  void HandleStepStream(BidiStreamCall::Handler handler) {
+    AddBidiStream(rpcs_, service_, &Generated::RequestStepStream, std::move(handler));
+  }
+  void HandleWriteArrays(ClientStreamCall::Handler handler) {
+    AddClientStream(rpcs_, service_, &Generated::RequestWriteArrays, std::move(handler));
+  }
+
   // Starts it; the test fails where that fails.
   void Start() { ASSERT_TRUE(rpcs_.Start().ok()); }
 
@@ -56,8 +64,9 @@ class TestServer {
   }
 
  private:
-  using Generated = Service::WithRawMethod_Step<
-      Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<Service::Service>>>;
+  using Generated =
+      Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<Service::WithRawMethod_ReadArrays<
+          Service::WithRawMethod_WriteArrays<Service::WithRawMethod_GetSnapshot<Service::Service>>>>>;
 
   Generated service_;
   RpcServer rpcs_;

@@ -2,7 +2,7 @@
 #define STEPWELL_SERVER_SERVICES_ARRAY_STREAM_H_
 
 #include "absl/status/statusor.h"
-#include "server/rpc/call.h"
+#include "server/rpc/server_stream_call.h"
 #include "stepwell/engine/requests.h"
 
 namespace stepwell::server {

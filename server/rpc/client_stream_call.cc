@@ -1,0 +1,21 @@
+#include "server/rpc/client_stream_call.h"
+
+#include "server/rpc/status.h"
+
+namespace stepwell::server {
+
+void ClientStreamCall::Handle() {
+  if (reader_.Deliver()) return;
+  if (!is_started()) return Answer(Draining());
+  method_->handler(std::static_pointer_cast<ClientStreamCall>(shared_from_this()));
+}
+
+void ClientStreamCall::Answer(const absl::StatusOr<grpc::ByteBuffer>& reply) {
+  if (reply.ok()) {
+    responder_.Finish(*reply, grpc::Status::OK, &answered_);
+  } else {
+    responder_.FinishWithError(ToGrpcStatus(reply.status()), &answered_);
+  }
+}
+
+}  // namespace stepwell::server
