@@ -1,5 +1,8 @@
 #include "server/convert/message_writer.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 #include "stepwell/v1/array.pb.h"
@@ -92,6 +95,23 @@ void MessageWriter::AddNamedArray(int field, absl::string_view name, const Array
     for (const int64_t extent : array.shape().dims()) AppendVarint(static_cast<uint64_t>(extent));
   }
   AddBytes(v1::Array::kDataFieldNumber, array.data());
+}
+
+void MessageWriter::AddNamedArrays(int field, const std::vector<std::pair<std::string, Array>>& arrays) {
+  for (const auto& [name, array] : arrays) AddNamedArray(field, name, array);
+}
+
+void MessageWriter::AddMessage(int field, MessageWriter&& message) {
+  size_t size = message.inline_.size();
+  for (const grpc::Slice& slice : message.slices_) size += slice.size();
+  AppendLength(field, size);
+  if (!message.slices_.empty()) {
+    Flush();
+    std::move(message.slices_.begin(), message.slices_.end(), std::back_inserter(slices_));
+    message.slices_.clear();
+  }
+  inline_.append(message.inline_);
+  message.inline_.clear();
 }
 
 grpc::ByteBuffer MessageWriter::Finish() {

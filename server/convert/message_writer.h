@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -24,6 +25,12 @@ class MessageWriter {
 
   // A field of type NamedArray.
   void AddNamedArray(int field, absl::string_view name, const Array& array);
+
+  // A repeated field of that type.
+  void AddNamedArrays(int field, const std::vector<std::pair<std::string, Array>>& arrays);
+
+  // A field that is a message, which is empty after.
+  void AddMessage(int field, MessageWriter&& message);
 
   // The message; this is empty after.
   grpc::ByteBuffer Finish();

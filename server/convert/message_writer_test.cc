@@ -77,6 +77,27 @@ TEST(MessageWriterTest, SharedBytesOutliveTheArray) {
   EXPECT_EQ(Parse<v1::ReadArraysResponse>(message).data(), expected);
 }
 
+TEST(MessageWriterTest, MessageInAMessageHoldsSmallAndLargeArrays) {
+  const Array small = Array::Scalar<int32_t>(3);
+  const Array large = Floats({5000}, 5000);
+  const std::vector<std::vector<std::pair<std::string, Array>>> cases = {
+      {}, {{"a", small}}, {{"a", large}}, {{"a", small}, {"b", large}, {"c", small}}};
+  for (const auto& arrays : cases) {
+    MessageWriter inner;
+    inner.AddInt64(v1::StepResponse::kVersionFieldNumber, 7);
+    inner.AddNamedArrays(v1::StepResponse::kOutputsFieldNumber, arrays);
+    MessageWriter writer;
+    writer.AddMessage(v1::StepStreamResponse::kResponseFieldNumber, std::move(inner));
+    const grpc::ByteBuffer message = writer.Finish();
+    const auto parsed = Parse<v1::StepStreamResponse>(message).response();
+    EXPECT_EQ(parsed.version(), 7);
+    ASSERT_EQ(parsed.outputs_size(), static_cast<int>(arrays.size()));
+    for (size_t i = 0; i < arrays.size(); ++i) {
+      ExpectSame(parsed.outputs(static_cast<int>(i)), arrays[i].first, arrays[i].second);
+    }
+  }
+}
+
 TEST(MessageWriterTest, NoFieldsIsAnEmptyMessage) {
   grpc::ByteBuffer message = MessageWriter().Finish();
   ASSERT_TRUE(message.Valid());

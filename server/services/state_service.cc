@@ -8,8 +8,10 @@
 #include "server/convert/message_writer.h"
 #include "server/convert/page.h"
 #include "server/convert/scan_messages.h"
+#include "server/convert/step_messages.h"
 #include "server/services/array_stream.h"
 #include "server/services/call_handlers.h"
+#include "server/services/step_stream.h"
 
 namespace stepwell::server {
 namespace {
@@ -27,31 +29,6 @@ absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
   if (message.has_revision()) request.revision = message.revision();
   if (message.has_rng_seed()) request.rng_seed = static_cast<uint64_t>(message.rng_seed());
   if (message.has_branch()) request.branch = std::move(*message.mutable_branch());
-  return request;
-}
-
-absl::StatusOr<StepRequest> Decode(v1::StepRequest&& message) {
-  absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
-  if (!state.ok()) return state.status();
-  absl::StatusOr<NamedArrays> inputs = DecodeNamedArrays("input", std::move(*message.mutable_inputs()));
-  if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<std::vector<ArraySelector>> fetch = DecodeSelectors(std::move(*message.mutable_fetch()));
-  if (!fetch.ok()) return fetch.status();
-  const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
-  if (!expected_head.ok()) return expected_head.status();
-  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
-  if (!durability.ok()) return durability.status();
-  StepRequest request{.state = *std::move(state),
-                      .inputs = *std::move(inputs),
-                      .output_names = {message.output_names().begin(), message.output_names().end()},
-                      .fetch = *std::move(fetch),
-                      .keep = !message.has_keep() || message.keep(),
-                      .check_finite = message.check_finite(),
-                      .expected_head = *expected_head,
-                      .labels = DecodeLabels(message.labels()),
-                      .request_id = message.request_id(),
-                      .durability = *durability};
-  if (!message.method().empty()) request.method = std::move(*message.mutable_method());
   return request;
 }
 
@@ -153,22 +130,10 @@ absl::StatusOr<DiffSnapshotsRequest> Decode(v1::DiffSnapshotsRequest&& message) 
   return request;
 }
 
-void AddNamedArrays(MessageWriter& writer, int field, const NamedArrays& arrays) {
-  for (const auto& [name, array] : arrays) writer.AddNamedArray(field, name, array);
-}
-
-grpc::ByteBuffer Encode(const StepResult& result) {
-  MessageWriter writer;
-  writer.AddInt64(v1::StepResponse::kVersionFieldNumber, result.snapshot->version().value());
-  AddNamedArrays(writer, v1::StepResponse::kOutputsFieldNumber, result.outputs);
-  AddNamedArrays(writer, v1::StepResponse::kFetchedFieldNumber, result.fetched);
-  return writer.Finish();
-}
-
 grpc::ByteBuffer Encode(const GetArraysResult& result) {
   MessageWriter writer;
   writer.AddInt64(v1::GetArraysResponse::kVersionFieldNumber, result.snapshot->version().value());
-  AddNamedArrays(writer, v1::GetArraysResponse::kArraysFieldNumber, result.arrays);
+  writer.AddNamedArrays(v1::GetArraysResponse::kArraysFieldNumber, result.arrays);
   return writer.Finish();
 }
 
@@ -183,6 +148,10 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
                             [this](auto call, auto request) { Step(call, std::move(request)); });
   AddUnary<v1::ScanRequest>(rpcs, generated_, &Generated::RequestScan,
                             [this](auto call, auto request) { Scan(call, std::move(request)); });
+  AddBidiStream(rpcs, generated_, &Generated::RequestStepStream,
+                [this](std::shared_ptr<BidiStreamCall> call) {
+                  ServeStepStream(engine_, max_reply_bytes_, std::move(call));
+                });
   AddUnary<v1::SetArraysRequest>(rpcs, generated_, &Generated::RequestSetArrays,
                                  [this](auto call, auto request) { SetArrays(call, std::move(request)); });
   AddUnary<v1::GetArraysRequest>(rpcs, generated_, &Generated::RequestGetArrays,
@@ -220,13 +189,13 @@ void StateService::MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateReque
 }
 
 void StateService::Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message) {
-  absl::StatusOr<StepRequest> request = Decode(std::move(message));
+  absl::StatusOr<StepRequest> request = DecodeStep(std::move(message));
   if (!request.ok()) return call->Answer(request.status());
   request->max_reply_bytes = max_reply_bytes_;
   request->call = call->context();
   engine_->Step(*std::move(request), [call = std::move(call)](absl::StatusOr<StepResult> result) {
     if (!result.ok()) return call->Answer(result.status());
-    call->Answer(Encode(*result));
+    call->Answer(WriteStep(*result).Finish());
   });
 }
 
