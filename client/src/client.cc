@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/time/clock.h"
 #include "client/src/array_reader.h"
+#include "client/src/resuming_stream.h"
 #include "client/src/retry.h"
 #include "client/src/rpcs.h"
 #include "client/src/status.h"
@@ -91,6 +93,15 @@ absl::StatusOr<v1::MakeStateResponse> Client::MakeState(const MakeStateRequest& 
 
 absl::StatusOr<StepResult> Client::Step(const StepRequest& request, const CallOptions& options) {
   return Run(stubs_, options_, options, StepRpc(request));
+}
+
+absl::StatusOr<std::unique_ptr<Stream>> Client::OpenStream(const StreamRequest& request,
+                                                           const CallOptions& options) {
+  auto stream =
+      std::make_unique<internal::ResumingStream>(this, stubs_.states.get(), &options_, request, options);
+  const absl::Status opened = stream->Open();
+  if (!opened.ok()) return opened;
+  return absl::WrapUnique(new Stream(std::move(stream)));
 }
 
 absl::StatusOr<ScanResult> Client::Scan(const ScanRequest& request, const CallOptions& options) {

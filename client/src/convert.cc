@@ -45,35 +45,6 @@ void Add(google::protobuf::RepeatedPtrField<v1::ArraySelector>& messages,
   }
 }
 
-v1::Durability ToProto(Durability durability) {
-  switch (durability) {
-    case Durability::kServerDefault:
-      return v1::DURABILITY_UNSPECIFIED;
-    case Durability::kAsync:
-      return v1::DURABILITY_ASYNC;
-    case Durability::kSync:
-      return v1::DURABILITY_SYNC;
-  }
-  return v1::DURABILITY_UNSPECIFIED;
-}
-
-// Times beyond those that a message can hold become the first and the last of them.
-void Set(google::protobuf::Timestamp& message, absl::Time time) {
-  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
-  constexpr int64_t kEnd = 253402300800;    // Year 10000.
-  time = std::clamp(time, absl::FromUnixSeconds(kBegin), absl::FromUnixSeconds(kEnd) - absl::Nanoseconds(1));
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  message.set_seconds(seconds);
-  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
-
-// What every mutation says.
-template <typename Message, typename Request>
-void SetMutation(Message& message, const Request& request) {
-  message.set_request_id(request.request_id);
-  message.set_durability(ToProto(request.durability));
-}
-
 // What every mutation of a state says beside its arrays.
 template <typename Message, typename Request>
 void SetCommon(Message& message, const Request& request) {
@@ -154,6 +125,46 @@ v1::ScanRequest ToProto(const ScanRequest& request) {
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
   SetCommon(message, request);
   return message;
+}
+
+v1::StepStreamRequest::Step ToProto(const StreamStep& step) {
+  v1::StepStreamRequest::Step message;
+  message.set_method(step.method);
+  Add(*message.mutable_inputs(), step.inputs);
+  for (const std::string& name : step.output_names) message.add_output_names(name);
+  Add(*message.mutable_fetch(), step.fetch);
+  if (!step.keep) message.set_keep(false);
+  message.mutable_labels()->insert(step.labels.begin(), step.labels.end());
+  return message;
+}
+
+v1::Durability ToProto(Durability durability) {
+  switch (durability) {
+    case Durability::kServerDefault:
+      return v1::DURABILITY_UNSPECIFIED;
+    case Durability::kAsync:
+      return v1::DURABILITY_ASYNC;
+    case Durability::kSync:
+      return v1::DURABILITY_SYNC;
+  }
+  return v1::DURABILITY_UNSPECIFIED;
+}
+
+// Times beyond those that a message can hold become the first and the last of them.
+void Set(google::protobuf::Timestamp& message, absl::Time time) {
+  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
+  constexpr int64_t kEnd = 253402300800;    // Year 10000.
+  time = std::clamp(time, absl::FromUnixSeconds(kBegin), absl::FromUnixSeconds(kEnd) - absl::Nanoseconds(1));
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  message.set_seconds(seconds);
+  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+// What every mutation says.
+template <typename Message, typename Request>
+void SetMutation(Message& message, const Request& request) {
+  message.set_request_id(request.request_id);
+  message.set_durability(ToProto(request.durability));
 }
 
 v1::SetArraysRequest ToProto(const SetArraysRequest& request) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "stepwell/client/stream.h"
 #include "stepwell/client/types.h"
 #include "stepwell/v1/branch_service.pb.h"
 #include "stepwell/v1/state_service.pb.h"
@@ -16,6 +17,8 @@ v1::MakeStateRequest ToProto(const MakeStateRequest& request);
 v1::StepRequest ToProto(const StepRequest& request);
 v1::ScanRequest ToProto(const ScanRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
+v1::StepStreamRequest::Step ToProto(const StreamStep& step);
+v1::Durability ToProto(Durability durability);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);
 v1::UpdateSnapshotRequest ToProto(const UpdateSnapshotRequest& request);

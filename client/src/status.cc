@@ -4,7 +4,6 @@
 
 #include "absl/strings/cord.h"
 #include "stepwell/client/status.h"
-#include "stepwell/v1/error.pb.h"
 
 namespace stepwell::client {
 namespace {
@@ -21,10 +20,17 @@ std::optional<v1::ErrorInfo> FindErrorInfo(const absl::Status& status) {
 }  // namespace
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
-  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  v1::Status details;
-  if (status.ok() || !details.ParseFromString(status.error_details())) return result;
-  for (const google::protobuf::Any& any : details.details()) {
+  v1::Status message;
+  if (!message.ParseFromString(status.error_details())) message.Clear();
+  message.set_code(static_cast<int>(status.error_code()));
+  message.set_message(status.error_message());
+  return FromProto(message);
+}
+
+absl::Status FromProto(const v1::Status& status) {
+  absl::Status result(static_cast<absl::StatusCode>(status.code()), status.message());
+  if (result.ok()) return result;
+  for (const google::protobuf::Any& any : status.details()) {
     if (any.type_url() == kErrorInfoUrl) result.SetPayload(kErrorInfoUrl, absl::Cord(any.value()));
   }
   return result;

@@ -9,6 +9,7 @@
 #include "stepwell/client/array_sink.h"
 #include "stepwell/client/options.h"
 #include "stepwell/client/status.h"
+#include "stepwell/client/stream.h"
 #include "stepwell/client/stubs.h"
 #include "stepwell/client/types.h"
 
@@ -43,6 +44,9 @@ class Client {
   absl::StatusOr<v1::MakeStateResponse> MakeState(const MakeStateRequest& request,
                                                   const CallOptions& options = {});
   absl::StatusOr<StepResult> Step(const StepRequest& request, const CallOptions& options = {});
+  /// Many steps under way at once; see Stream. The stubs' async() must not be null.
+  absl::StatusOr<std::unique_ptr<Stream>> OpenStream(const StreamRequest& request,
+                                                     const CallOptions& options = {});
   /// Many steps in one call, committed as one.
   absl::StatusOr<ScanResult> Scan(const ScanRequest& request, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> SetArrays(const SetArraysRequest& request, const CallOptions& options = {});

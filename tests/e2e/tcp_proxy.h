@@ -1,0 +1,53 @@
+#ifndef STEPWELL_TESTS_E2E_TCP_PROXY_H_
+#define STEPWELL_TESTS_E2E_TCP_PROXY_H_
+
+#include <list>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace stepwell::testing {
+
+// A network between client and server that a test can break. Thread-safe.
+class TcpProxy {
+ public:
+  // Passes on what comes in at address() to `target`, "127.0.0.1:PORT", and back.
+  explicit TcpProxy(const std::string& target);
+  ~TcpProxy();
+  TcpProxy(const TcpProxy&) = delete;
+  TcpProxy& operator=(const TcpProxy&) = delete;
+
+  const std::string& address() const { return address_; }
+
+  // Breaks every connection. New ones are taken as before.
+  void Cut() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From now on, what the server says on the connections that there are is lost.
+  void LoseReplies() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Connection {
+    int client = -1;
+    int server = -1;
+    bool lose_replies = false;
+    std::thread requests;
+    std::thread replies;
+  };
+
+  void Accept();
+  void Pass(Connection& connection, bool replies) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const int target_port_;
+  int listener_ = -1;
+  std::string address_;
+  std::thread accepting_;
+
+  absl::Mutex mutex_;
+  std::list<Connection> connections_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace stepwell::testing
+
+#endif  // STEPWELL_TESTS_E2E_TCP_PROXY_H_
