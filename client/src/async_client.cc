@@ -168,6 +168,11 @@ PendingCall AsyncClient::Step(const StepRequest& request, Callback<StepResult> d
   return Start(StepRpc(request), std::move(done), options);
 }
 
+PendingCall AsyncClient::BatchStep(const BatchStepRequest& request, Callback<BatchStepResult> done,
+                                   const CallOptions& options) {
+  return Start(BatchStepRpc(request), std::move(done), options);
+}
+
 PendingCall AsyncClient::Scan(const ScanRequest& request, Callback<ScanResult> done,
                               const CallOptions& options) {
   return Start(ScanRpc(request), std::move(done), options);

@@ -104,6 +104,11 @@ absl::StatusOr<std::unique_ptr<Stream>> Client::OpenStream(const StreamRequest& 
   return absl::WrapUnique(new Stream(std::move(stream)));
 }
 
+absl::StatusOr<BatchStepResult> Client::BatchStep(const BatchStepRequest& request,
+                                                  const CallOptions& options) {
+  return Run(stubs_, options_, options, BatchStepRpc(request));
+}
+
 absl::StatusOr<ScanResult> Client::Scan(const ScanRequest& request, const CallOptions& options) {
   return Run(stubs_, options_, options, ScanRpc(request));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "client/src/status.h"
 
 namespace stepwell::client {
 namespace {
@@ -43,6 +44,23 @@ void Add(google::protobuf::RepeatedPtrField<v1::ArraySelector>& messages,
       if (slice.step.has_value()) axis.set_step(*slice.step);
     }
   }
+}
+
+// Times beyond those that a message can hold become the first and the last of them.
+void Set(google::protobuf::Timestamp& message, absl::Time time) {
+  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
+  constexpr int64_t kEnd = 253402300800;    // Year 10000.
+  time = std::clamp(time, absl::FromUnixSeconds(kBegin), absl::FromUnixSeconds(kEnd) - absl::Nanoseconds(1));
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  message.set_seconds(seconds);
+  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+// What every mutation says.
+template <typename Message, typename Request>
+void SetMutation(Message& message, const Request& request) {
+  message.set_request_id(request.request_id);
+  message.set_durability(ToProto(request.durability));
 }
 
 // What every mutation of a state says beside its arrays.
@@ -112,6 +130,14 @@ v1::StepRequest ToProto(const StepRequest& request) {
   return message;
 }
 
+v1::BatchStepRequest ToProto(const BatchStepRequest& request) {
+  v1::BatchStepRequest message;
+  message.mutable_steps()->Reserve(static_cast<int>(request.steps.size()));
+  for (const StepRequest& step : request.steps) *message.add_steps() = ToProto(step);
+  SetMutation(message, request);
+  return message;
+}
+
 v1::ScanRequest ToProto(const ScanRequest& request) {
   v1::ScanRequest message;
   *message.mutable_state() = ToProto(request.state);
@@ -148,23 +174,6 @@ v1::Durability ToProto(Durability durability) {
       return v1::DURABILITY_SYNC;
   }
   return v1::DURABILITY_UNSPECIFIED;
-}
-
-// Times beyond those that a message can hold become the first and the last of them.
-void Set(google::protobuf::Timestamp& message, absl::Time time) {
-  constexpr int64_t kBegin = -62135596800;  // Year 1, as timestamp.proto says.
-  constexpr int64_t kEnd = 253402300800;    // Year 10000.
-  time = std::clamp(time, absl::FromUnixSeconds(kBegin), absl::FromUnixSeconds(kEnd) - absl::Nanoseconds(1));
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  message.set_seconds(seconds);
-  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
-
-// What every mutation says.
-template <typename Message, typename Request>
-void SetMutation(Message& message, const Request& request) {
-  message.set_request_id(request.request_id);
-  message.set_durability(ToProto(request.durability));
 }
 
 v1::SetArraysRequest ToProto(const SetArraysRequest& request) {
@@ -278,6 +287,19 @@ absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> rep
   absl::StatusOr<NamedArrays> fetched = Share(reply, reply->fetched());
   if (!fetched.ok()) return fetched.status();
   return StepResult{{reply->version()}, *std::move(outputs), *std::move(fetched)};
+}
+
+absl::StatusOr<BatchStepResult> FromProto(const std::shared_ptr<const v1::BatchStepResponse>& reply) {
+  BatchStepResult result;
+  result.results.reserve(static_cast<size_t>(reply->results_size()));
+  for (const v1::BatchStepResponse::Result& one : reply->results()) {
+    if (one.has_status()) {
+      result.results.emplace_back(FromProto(one.status()));
+    } else {
+      result.results.push_back(FromProto(std::shared_ptr<const v1::StepResponse>(reply, &one.response())));
+    }
+  }
+  return result;
 }
 
 absl::StatusOr<ScanResult> FromProto(std::shared_ptr<const v1::ScanResponse> reply) {

@@ -15,6 +15,7 @@ namespace stepwell::client {
 v1::StateRef ToProto(const StateRef& state);
 v1::MakeStateRequest ToProto(const MakeStateRequest& request);
 v1::StepRequest ToProto(const StepRequest& request);
+v1::BatchStepRequest ToProto(const BatchStepRequest& request);
 v1::ScanRequest ToProto(const ScanRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
 v1::StepStreamRequest::Step ToProto(const StreamStep& step);
@@ -30,6 +31,7 @@ v1::DiffSnapshotsRequest ToProto(const DiffSnapshotsRequest& request);
 
 // From replies: the arrays share the reply's memory. INTERNAL: the server sent an array that is none.
 absl::StatusOr<StepResult> FromProto(std::shared_ptr<const v1::StepResponse> reply);
+absl::StatusOr<BatchStepResult> FromProto(const std::shared_ptr<const v1::BatchStepResponse>& reply);
 absl::StatusOr<ScanResult> FromProto(std::shared_ptr<const v1::ScanResponse> reply);
 absl::StatusOr<GetArraysResult> FromProto(std::shared_ptr<const v1::GetArraysResponse> reply);
 

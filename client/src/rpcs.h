@@ -81,6 +81,14 @@ inline auto StepRpc(const StepRequest& request) {
                  [](std::shared_ptr<const v1::StepResponse> reply) { return FromProto(std::move(reply)); });
 }
 
+inline auto BatchStepRpc(const BatchStepRequest& request) {
+  return MakeRpc(&Stubs::states, &States::BatchStep, &States::async_interface::BatchStep,
+                 !request.request_id.empty(), ToProto(request),
+                 [](const std::shared_ptr<v1::BatchStepResponse>& reply) {
+                   return FromProto(std::shared_ptr<const v1::BatchStepResponse>(reply));
+                 });
+}
+
 inline auto ScanRpc(const ScanRequest& request) {
   return MakeRpc(&Stubs::states, &States::Scan, &States::async_interface::Scan, !request.request_id.empty(),
                  ToProto(request),

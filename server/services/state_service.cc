@@ -10,6 +10,7 @@
 #include "server/convert/scan_messages.h"
 #include "server/convert/step_messages.h"
 #include "server/services/array_stream.h"
+#include "server/services/batch_step_call.h"
 #include "server/services/call_handlers.h"
 #include "server/services/step_stream.h"
 
@@ -146,6 +147,10 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
                                  [this](auto call, auto request) { MakeState(call, std::move(request)); });
   AddUnary<v1::StepRequest>(rpcs, generated_, &Generated::RequestStep,
                             [this](auto call, auto request) { Step(call, std::move(request)); });
+  AddUnary<v1::BatchStepRequest>(
+      rpcs, generated_, &Generated::RequestBatchStep, [this](auto call, auto request) {
+        ServeBatchStep(engine_, max_reply_bytes_, std::move(call), std::move(request));
+      });
   AddUnary<v1::ScanRequest>(rpcs, generated_, &Generated::RequestScan,
                             [this](auto call, auto request) { Scan(call, std::move(request)); });
   AddBidiStream(rpcs, generated_, &Generated::RequestStepStream,

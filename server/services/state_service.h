@@ -9,8 +9,8 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.StateService: MakeState, Step, StepStream, Scan, SetArrays, GetArrays, ReadArrays,
-// GetSnapshot, ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
+// Serves stepwell.v1.StateService: MakeState, Step, StepStream, BatchStep, Scan, SetArrays, GetArrays,
+// ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
@@ -19,12 +19,12 @@ class StateService {
 
  private:
   using Service = v1::StateService;
-  using Generated =
-      Service::WithRawMethod_MakeState<Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<
+  using Generated = Service::WithRawMethod_MakeState<
+      Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<Service::WithRawMethod_BatchStep<
           Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
               Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<
                   Service::WithRawMethod_ListSnapshots<Service::WithRawMethod_UpdateSnapshot<
-                      Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>;
+                      Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);

@@ -41,6 +41,7 @@ class Api {
 
   virtual absl::StatusOr<Made> MakeState(const MakeStateRequest& request) = 0;
   virtual absl::StatusOr<Stepped> Step(const StepRequest& request) = 0;
+  virtual absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) = 0;
   virtual absl::StatusOr<ScanResult> Scan(const ScanRequest& request) = 0;
   virtual absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) = 0;
   virtual absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) = 0;

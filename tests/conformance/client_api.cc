@@ -79,6 +79,20 @@ auto FromProto(const absl::StatusOr<Message>& message) -> absl::StatusOr<decltyp
   return FromProto(*message);
 }
 
+client::StepRequest ToClient(const StepRequest& request) {
+  return {.state = ToClient(request.state),
+          .method = request.method,
+          .inputs = request.inputs,
+          .output_names = request.output_names,
+          .fetch = ToClient(request.fetch),
+          .keep = request.keep,
+          .check_finite = request.check_finite,
+          .expected_head = ToClient<client::Version>(request.expected_head),
+          .labels = ToClient(request.labels),
+          .request_id = request.request_id,
+          .durability = ToClient(request.durability)};
+}
+
 class ClientApi final : public Api {
  public:
   explicit ClientApi(const std::filesystem::path& models)
@@ -105,19 +119,16 @@ class ClientApi final : public Api {
     return result;
   }
   absl::StatusOr<Stepped> Step(const StepRequest& request) override {
-    const auto stepped = client_->Step({.state = ToClient(request.state),
-                                        .method = request.method,
-                                        .inputs = request.inputs,
-                                        .output_names = request.output_names,
-                                        .fetch = ToClient(request.fetch),
-                                        .keep = request.keep,
-                                        .check_finite = request.check_finite,
-                                        .expected_head = ToClient<client::Version>(request.expected_head),
-                                        .labels = ToClient(request.labels),
-                                        .request_id = request.request_id,
-                                        .durability = ToClient(request.durability)});
-    if (!stepped.ok()) return stepped.status();
-    return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
+    return SteppedOf(client_->Step(ToClient(request)));
+  }
+  absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) override {
+    client::BatchStepRequest to{.request_id = request.request_id, .durability = ToClient(request.durability)};
+    for (const StepRequest& step : request.steps) to.steps.push_back(ToClient(step));
+    const auto batch = client_->BatchStep(to);
+    if (!batch.ok()) return batch.status();
+    std::vector<absl::StatusOr<Stepped>> results;
+    for (const auto& result : batch->results) results.push_back(SteppedOf(result));
+    return results;
   }
   absl::StatusOr<ScanResult> Scan(const ScanRequest& request) override {
     const auto scanned = client_->Scan({.state = ToClient(request.state),
@@ -220,6 +231,11 @@ class ClientApi final : public Api {
   }
 
  private:
+  static absl::StatusOr<Stepped> SteppedOf(const absl::StatusOr<client::StepResult>& stepped) {
+    if (!stepped.ok()) return stepped.status();
+    return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
+  }
+
   ServerProcess server_;
   const std::unique_ptr<client::Client> client_;
 };

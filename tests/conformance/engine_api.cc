@@ -29,9 +29,14 @@ class EngineApi final : public Api {
     return Made{made->snapshot->record(), made->branch};
   }
   absl::StatusOr<Stepped> Step(const StepRequest& request) override {
-    const auto stepped = Await(engine_, &Engine::Step, request);
-    if (!stepped.ok()) return stepped.status();
-    return Stepped{stepped->snapshot->version(), stepped->outputs, stepped->fetched};
+    return SteppedOf(Await(engine_, &Engine::Step, request));
+  }
+  absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) override {
+    const auto batch = Await(engine_, &Engine::BatchStep, request);
+    if (!batch.ok()) return batch.status();
+    std::vector<absl::StatusOr<Stepped>> results;
+    for (const auto& result : batch->results) results.push_back(SteppedOf(result));
+    return results;
   }
   absl::StatusOr<ScanResult> Scan(const ScanRequest& request) override {
     return Await(engine_, &Engine::Scan, request);
@@ -86,6 +91,10 @@ class EngineApi final : public Api {
   }
 
  private:
+  static absl::StatusOr<Stepped> SteppedOf(const absl::StatusOr<StepResult>& stepped) {
+    if (!stepped.ok()) return stepped.status();
+    return Stepped{stepped->snapshot->version(), stepped->outputs, stepped->fetched};
+  }
   static absl::StatusOr<SnapshotRecord> RecordOf(const absl::StatusOr<SnapshotInfo>& snapshot) {
     if (!snapshot.ok()) return snapshot.status();
     return *snapshot->record;

@@ -155,8 +155,8 @@ TEST_F(ServerTest, UnloadedModelKeepsItsStates) {
 TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
   const auto stub = v1::StateService::NewStub(Channel());
   grpc::ClientContext context;
-  v1::BatchStepResponse reply;
-  EXPECT_EQ(stub->BatchStep(&context, v1::BatchStepRequest(), &reply).error_code(),
+  v1::DeleteSnapshotsResponse reply;
+  EXPECT_EQ(stub->DeleteSnapshots(&context, v1::DeleteSnapshotsRequest(), &reply).error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "stepwell/engine/batch_step.h"
 #include "stepwell/engine/diff.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/engine/request_digest.h"
@@ -18,12 +19,19 @@ namespace {
 // Copying more than this for a slice is left to a worker.
 constexpr int64_t kMaxInlineCopy = int64_t{256} << 10;
 
+// For transitions that start on a worker: there they run, however long they take.
+TransitionContext OnWorker(TransitionContext context) {
+  context.inline_limit = absl::InfiniteDuration();
+  return context;
+}
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* models, const Clock* clock)
     : options_(options),
       store_(store),
       models_(models),
+      clock_(clock),
       cache_(store, options.max_cached_snapshots),
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),
@@ -42,26 +50,35 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
                .inline_limit = options.inline_limit,
                .max_queued = options.max_queued_calls,
                .default_durability = options.default_durability},
+      batch_context_(OnWorker(context_)),
       pool_(options.worker_threads, options.max_queued_calls) {}
 
 template <typename Request, typename Result, typename Run, typename Repeat>
 void Engine::Once(Request request, Callback<Result> done, Run run, Repeat repeat) {
   if (request.request_id.empty()) return run(std::move(request), std::nullopt, std::move(done));
+  const absl::Status valid = RequestIds::CheckId(request.request_id);
+  if (!valid.ok()) return std::move(done)(valid);
   const RequestKey key{request.request_id, DigestOf(request)};
+  OnceUnder(key, std::move(request), std::move(done), std::move(run), std::move(repeat));
+}
+
+template <typename Request, typename Result, typename Run, typename Repeat>
+void Engine::OnceUnder(const RequestKey& key, Request request, Callback<Result> done, Run run,
+                       Repeat repeat) {
   const CallContext call = request.call;
-  request_ids_.Enter(key, call,
-                     [this, key, request = std::move(request), done = std::move(done), run,
-                      repeat](absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
-                       if (!known.ok()) return std::move(done)(known.status());
-                       Callback<Result> leave = [this, id = key.id, done = std::move(done)](
-                                                    absl::StatusOr<Result> result) mutable {
-                         request_ids_.Leave(id);
-                         std::move(done)(std::move(result));
-                       };
-                       if (*known == nullptr)
-                         return run(std::move(request), std::move(key), std::move(leave));
-                       repeat(std::move(request), **known, std::move(leave));
-                     });
+  request_ids_.Enter(
+      key, call,
+      [this, key, request = std::move(request), done = std::move(done), run = std::move(run),
+       repeat = std::move(repeat)](absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
+        if (!known.ok()) return std::move(done)(known.status());
+        Callback<Result> leave = [this, id = key.id,
+                                  done = std::move(done)](absl::StatusOr<Result> result) mutable {
+          request_ids_.Leave(id);
+          std::move(done)(std::move(result));
+        };
+        if (*known == nullptr) return run(std::move(request), std::move(key), std::move(leave));
+        repeat(std::move(request), **known, std::move(leave));
+      });
 }
 
 void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done) {
@@ -162,6 +179,57 @@ void Engine::RepeatStep(StepRequest request, const RequestRecord& record, Callba
         });
       })
       ->Start();
+}
+
+void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done) {
+  const absl::Status valid = stepwell::BatchStep::Check(request);
+  if (!valid.ok()) return std::move(done)(valid);
+  const auto start = [this](BatchStepRequest steps, const std::optional<RequestKey>& key,
+                            Callback<BatchStepResult> stepped) {
+    std::make_shared<stepwell::BatchStep>(std::move(steps), key, std::move(stepped))
+        ->Start(pool_, options_.worker_threads, options_.max_queued_calls,
+                [this](StepRequest step, const std::optional<RequestKey>& step_key,
+                       Callback<StepResult> one_stepped) {
+                  StepInBatch(std::move(step), step_key, std::move(one_stepped));
+                });
+  };
+  Once(
+      std::move(request), std::move(done),
+      [this, start](BatchStepRequest first, std::optional<RequestKey> key,
+                    Callback<BatchStepResult> stepped) {
+        if (!key.has_value()) return start(std::move(first), std::nullopt, std::move(stepped));
+        // Remembered before any step is, so that the id belongs to this request from now on.
+        CommitBatch batch;
+        batch.requests.push_back(key->ToRecord(clock_->Now()));
+        auto shared = std::make_shared<std::pair<BatchStepRequest, Callback<BatchStepResult>>>(
+            std::move(first), std::move(stepped));
+        store_->Commit(
+            std::move(batch), Durability::kAsync,
+            [shared](absl::Status visible) {
+              if (!visible.ok()) std::move(shared->second)(std::move(visible));
+            },
+            [shared, start, key](absl::Status durable) {
+              if (!durable.ok()) return std::move(shared->second)(std::move(durable));
+              start(std::move(shared->first), key, std::move(shared->second));
+            });
+      },
+      [start](BatchStepRequest again, const RequestRecord& record, Callback<BatchStepResult> stepped) {
+        start(std::move(again), RequestKey{record.id, record.digest}, std::move(stepped));
+      });
+}
+
+void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
+                         Callback<StepResult> done) {
+  auto run = [this](StepRequest first, std::optional<RequestKey> first_key, Callback<StepResult> stepped) {
+    std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key), std::nullopt,
+                                     std::move(stepped))
+        ->Start();
+  };
+  if (!key.has_value()) return run(std::move(request), std::nullopt, std::move(done));
+  OnceUnder(*key, std::move(request), std::move(done), run,
+            [this](StepRequest again, const RequestRecord& record, Callback<StepResult> stepped) {
+              RepeatStep(std::move(again), record, std::move(stepped));
+            });
 }
 
 void Engine::Scan(ScanRequest request, Callback<ScanResult> done) {

@@ -63,6 +63,11 @@ class Engine {
   // INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
+  // Steps of several states in one call, shared by all workers: a status for each, as Step's.
+  // INVALID_ARGUMENT: no step, more than 100,000, or one with a request_id of its own. RESOURCE_EXHAUSTED
+  // (QUEUE_FULL).
+  void BatchStep(BatchStepRequest request, Callback<BatchStepResult> done);
+
   // Many steps in one call, committed as one: inputs are stacked on a new outermost axis, and so are outputs.
   // Errors as Step, those of a step with its number in the message and as metadata `step`; then nothing was
   // made. INVALID_ARGUMENT also: inputs of different lengths. FAILED_PRECONDITION (OUTPUTS_NOT_STACKABLE): an
@@ -129,11 +134,14 @@ class Engine {
   // already, by `repeat`(request, what was done, done).
   template <typename Request, typename Result, typename Run, typename Repeat>
   void Once(Request request, Callback<Result> done, Run run, Repeat repeat);
+  template <typename Request, typename Result, typename Run, typename Repeat>
+  void OnceUnder(const RequestKey& key, Request request, Callback<Result> done, Run run, Repeat repeat);
   template <typename Request>
   void ChangeBranch(Request request, Callback<BranchRecord> done,
                     void (Branches::*change)(Request, std::optional<RequestKey>, Callback<BranchRecord>));
 
   void MakeNewState(MakeStateRequest request, std::optional<RequestKey> key, Callback<MakeStateResult> done);
+  void StepInBatch(StepRequest request, const std::optional<RequestKey>& key, Callback<StepResult> done);
   void RepeatStep(StepRequest request, const RequestRecord& record, Callback<StepResult> done);
 
   void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
@@ -142,6 +150,7 @@ class Engine {
   const EngineOptions options_;
   Store* const store_;
   ModelRepository* const models_;
+  const Clock* const clock_;
   SnapshotCache cache_;
   VersionAllocator versions_;
   SnapshotWriter writer_;
@@ -150,6 +159,7 @@ class Engine {
   Branches branches_;
   History history_;
   const TransitionContext context_;
+  const TransitionContext batch_context_;
   WorkerPool pool_;  // Last, so that what is queued still runs, with all of the above, when this goes.
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "stepwell/base/sha256.h"
@@ -96,6 +97,13 @@ std::string DigestOf(const StepRequest& request) {
   return Digester("Step").Finish(request.state, request.method, request.inputs, request.output_names,
                                  request.fetch, request.keep, request.check_finite, request.expected_head,
                                  request.labels);
+}
+
+std::string DigestOf(const BatchStepRequest& request) {
+  std::vector<std::string> steps;
+  steps.reserve(request.steps.size());
+  for (const StepRequest& step : request.steps) steps.push_back(DigestOf(step));
+  return Digester("BatchStep").Finish(steps);
 }
 
 std::string DigestOf(const ScanRequest& request) {

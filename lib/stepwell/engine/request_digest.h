@@ -11,6 +11,7 @@ namespace stepwell {
 // durability and how long its caller waits. The same in every process.
 std::string DigestOf(const MakeStateRequest& request);
 std::string DigestOf(const StepRequest& request);
+std::string DigestOf(const BatchStepRequest& request);
 std::string DigestOf(const ScanRequest& request);
 std::string DigestOf(const SetArraysRequest& request);
 std::string DigestOf(const UpdateSnapshotRequest& request);

@@ -12,11 +12,13 @@ constexpr size_t kMaxId = 128;
 
 }  // namespace
 
+absl::Status RequestIds::CheckId(const std::string& id) {
+  if (id.size() <= kMaxId) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("request_id of ", id.size(), " bytes; expected at most ", kMaxId));
+}
+
 void RequestIds::Enter(const RequestKey& key, const CallContext& call, Turn turn) {
-  if (key.id.size() > kMaxId) {
-    return std::move(turn)(absl::InvalidArgumentError(
-        absl::StrCat("request_id of ", key.id.size(), " bytes; expected at most ", kMaxId)));
-  }
   // Shared, since a queue that is full drops what it is given.
   const auto shared_turn = std::make_shared<Turn>(std::move(turn));
   const absl::Status entered = queues_.Enter(key.id, [this, key, call, shared_turn] {

@@ -36,10 +36,12 @@ class RequestIds {
   RequestIds(Store* store, WorkerPool* pool, const Clock* clock, size_t max_waiting)
       : store_(store), clock_(clock), queues_("request_id", pool, max_waiting) {}
 
-  // Runs `turn` when nothing else is done under key.id; inside this call if that is now. INVALID_ARGUMENT:
-  // the id is longer than 128 bytes, or (REQUEST_ID_REUSED) was given with another request.
-  // RESOURCE_EXHAUSTED (QUEUE_FULL). CANCELLED, DEADLINE_EXCEEDED: before its turn. Without an error, the
-  // turn ends with one Leave.
+  // OK, or INVALID_ARGUMENT: a caller's id is longer than 128 bytes.
+  static absl::Status CheckId(const std::string& id);
+
+  // Runs `turn` when nothing else is done under key.id; inside this call if that is now. INVALID_ARGUMENT
+  // (REQUEST_ID_REUSED): the id was given with another request. RESOURCE_EXHAUSTED (QUEUE_FULL). CANCELLED,
+  // DEADLINE_EXCEEDED: before its turn. Without an error, the turn ends with one Leave.
   void Enter(const RequestKey& key, const CallContext& call, Turn turn);
   void Leave(const std::string& id) { queues_.Leave(id); }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/status/statusor.h"
 #include "stepwell/array/array.h"
 #include "stepwell/array/difference.h"
 #include "stepwell/array/slice.h"
@@ -93,6 +94,20 @@ struct StepResult {
   std::shared_ptr<const Snapshot> snapshot;  // The new one; the one that was read when none was minted.
   NamedArrays outputs;
   NamedArrays fetched;
+};
+
+// Steps of several states, each by itself: one that fails does not hold up another. Their request_ids must be
+// empty; durability and call are this request's.
+struct BatchStepRequest {
+  std::vector<StepRequest> steps;
+  int64_t max_reply_bytes = kAnyByteCount;  // Of all; each step may return its equal share.
+  std::string request_id;                   // For the whole; a repeat steps only what failed before.
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct BatchStepResult {
+  std::vector<absl::StatusOr<StepResult>> results;  // In the order of the steps.
 };
 
 struct ScanRequest {

@@ -16,7 +16,7 @@ namespace stepwell {
 namespace {
 
 // What one call may hold a worker for is bounded by its deadline, and what it may collect by this.
-constexpr int64_t kMaxSteps = 1'000'000;
+constexpr int64_t kMaxScanSteps = 1'000'000;
 
 // `stacked` at `step` of its outermost axis, which it has.
 Array At(const Array& stacked, int64_t step) {
@@ -61,9 +61,9 @@ absl::StatusOr<int64_t> CountSteps(const Method& method, const ArrayVector& inpu
     return absl::InvalidArgumentError(absl::StrCat("step_count is missing; expected it, since method \"",
                                                    method.name(), "\" has no inputs"));
   }
-  if (*count < 1 || *count > kMaxSteps) {
+  if (*count < 1 || *count > kMaxScanSteps) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the scan has ", *count, " steps; expected 1 to ", kMaxSteps));
+        absl::StrCat("the scan has ", *count, " steps; expected 1 to ", kMaxScanSteps));
   }
   return *count;
 }

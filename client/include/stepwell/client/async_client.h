@@ -75,6 +75,9 @@ class AsyncClient {
   PendingCall MakeState(const MakeStateRequest& request, Callback<v1::MakeStateResponse> done,
                         const CallOptions& options = {});
   PendingCall Step(const StepRequest& request, Callback<StepResult> done, const CallOptions& options = {});
+  /// Steps of several states in one call, a status for each.
+  PendingCall BatchStep(const BatchStepRequest& request, Callback<BatchStepResult> done,
+                        const CallOptions& options = {});
   /// Many steps in one call, committed as one.
   PendingCall Scan(const ScanRequest& request, Callback<ScanResult> done, const CallOptions& options = {});
   PendingCall SetArrays(const SetArraysRequest& request, Callback<v1::Snapshot> done,

@@ -47,6 +47,8 @@ class Client {
   /// Many steps under way at once; see Stream. The stubs' async() must not be null.
   absl::StatusOr<std::unique_ptr<Stream>> OpenStream(const StreamRequest& request,
                                                      const CallOptions& options = {});
+  /// Steps of several states in one call, a status for each.
+  absl::StatusOr<BatchStepResult> BatchStep(const BatchStepRequest& request, const CallOptions& options = {});
   /// Many steps in one call, committed as one.
   absl::StatusOr<ScanResult> Scan(const ScanRequest& request, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> SetArrays(const SetArraysRequest& request, const CallOptions& options = {});

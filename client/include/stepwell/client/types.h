@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "stepwell/array/array.h"
 #include "stepwell/array/slice.h"
@@ -92,6 +93,18 @@ struct StepResult {
   Version version;      ///< That was made; of a pure method or without `keep`, the one that was read.
   NamedArrays outputs;  ///< In the order asked for, or the method's.
   NamedArrays fetched;  ///< In the order of StepRequest::fetch.
+};
+
+/// Steps of several states in one call, each by itself. Their request_id and durability must be as they are
+/// by default; those of the batch count.
+struct BatchStepRequest {
+  std::vector<StepRequest> steps;
+  std::string request_id;  ///< For the whole; a repeat steps only what failed before.
+  Durability durability = Durability::kServerDefault;
+};
+
+struct BatchStepResult {
+  std::vector<absl::StatusOr<StepResult>> results;  ///< In the order of the steps.
 };
 
 struct ScanRequest {
