@@ -19,6 +19,7 @@ void AddModelCommands(CLI::App& app, Command& chosen);     // models, load, unlo
 void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
 void AddScanCommand(CLI::App& app, Command& chosen);       // scan
+void AddStreamCommand(CLI::App& app, Command& chosen);     // stream
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
 void AddDiffCommand(CLI::App& app, Command& chosen);       // diff

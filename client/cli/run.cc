@@ -89,6 +89,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddMakeCommand(app, chosen);
   AddStepCommand(app, chosen);
   AddScanCommand(app, chosen);
+  AddStreamCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
   AddDiffCommand(app, chosen);

@@ -226,10 +226,9 @@ absl::Status ResumingStream::SettleUpTo(const StreamHistory::Committed& committe
     }
   }
   for (Pending* pending : unsettled) {
-    absl::StatusOr<StepResult> outcome =
-        pending->number == committed.number
-            ? history_->Replay(pending->step, committed.snapshot)
-            : history_->ReplayUncommitted(pending->step, committed.snapshot);
+    absl::StatusOr<StepResult> outcome = pending->number == committed.number
+                                             ? history_->Replay(pending->step, committed.snapshot)
+                                             : history_->ReplayUncommitted(pending->step, committed.snapshot);
     if (StreamHistory::IsUnknown(outcome.status())) return outcome.status();
     const absl::MutexLock lock(&mutex_);
     pending->outcome = std::move(outcome);

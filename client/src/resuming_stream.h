@@ -83,7 +83,8 @@ class ResumingStream {
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   bool writes_done_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<StreamConnection> connection_ ABSL_GUARDED_BY(mutex_);  // Replaced by the thread that reads.
+  std::unique_ptr<StreamConnection> connection_
+      ABSL_GUARDED_BY(mutex_);  // Replaced by the thread that reads.
 };
 
 }  // namespace stepwell::client::internal

@@ -24,8 +24,8 @@ class StreamHistory {
   static constexpr char kLabel[] = "stepwell.stream";
   std::string LabelOf(int64_t number) const;
 
-  // The snapshots that the stream's steps made after `last`, the oldest first; at most `limit` are looked for.
-  // None also when the branch does not descend from `last` any more.
+  // The snapshots that the stream's steps made after `last`, the oldest first; at most `limit` are looked
+  // for. None also when the branch does not descend from `last` any more.
   struct Committed {
     int64_t number = 0;  // Of the step.
     v1::Snapshot snapshot;

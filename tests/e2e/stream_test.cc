@@ -37,7 +37,9 @@ class StreamTest : public ServerTest {
     EXPECT_TRUE(stream.ok()) << stream.status();
     return *std::move(stream);
   }
-  static int32_t Output(const StepResult& result) { return result.outputs.at(0).second.As<int32_t>().value()[0]; }
+  static int32_t Output(const StepResult& result) {
+    return result.outputs.at(0).second.As<int32_t>().value()[0];
+  }
   // The output of the next answer, which must be one.
   static int32_t Next(Stream& stream) {
     const auto result = stream.Read();
@@ -262,8 +264,8 @@ TEST_F(StreamTest, WithoutResumeACutEndsTheStream) {
 
 TEST_F(StreamTest, ServerThatStaysAwayEndsTheStream) {
   auto server = std::make_unique<ServerProcess>(repository_);
-  const auto client = Client::Connect({.address = server->address(),
-                                       .retry = {.max_attempts = 2, .initial_backoff = absl::Milliseconds(1)}});
+  const auto client = Client::Connect(
+      {.address = server->address(), .retry = {.max_attempts = 2, .initial_backoff = absl::Milliseconds(1)}});
   ASSERT_TRUE(client->MakeState({.model = "counter", .branch = "away"}).ok());
   auto stream = client->OpenStream({.state = BranchName{"away"}});
   ASSERT_TRUE(stream.ok()) << stream.status();

@@ -20,11 +20,12 @@ class ResumingStream;
 
 /// Where a stream starts, and how it goes.
 struct StreamRequest {
-  StateRef state;  ///< On a branch, the stream's steps move its head.
+  StateRef state;                        ///< On a branch, the stream's steps move its head.
   std::optional<Version> expected_head;  ///< Start only if the branch's head is this version.
   Durability durability = Durability::kServerDefault;
-  size_t max_outstanding = 64;  ///< Steps that are written and not yet read; Write waits for room. At least 1.
-  bool resume = true;           ///< Go on by itself after the connection broke.
+  size_t max_outstanding =
+      64;              ///< Steps that are written and not yet read; Write waits for room. At least 1.
+  bool resume = true;  ///< Go on by itself after the connection broke.
 };
 
 /// One step of a stream; StepRequest says what the fields mean.
@@ -44,8 +45,8 @@ struct StreamStep {
 ///       for (…) (*stream)->Write({.inputs = {{"x", …}}});
 ///       (*stream)->WritesDone();
 ///     });
-///     while (auto result = (*stream)->Read()) …  // Of the steps in their order, an error for one that failed.
-///     absl::Status status = (*stream)->Finish();
+///     while (auto result = (*stream)->Read()) …  // Of the steps in their order, an error for one that
+///     failed. absl::Status status = (*stream)->Finish();
 ///
 /// A step that fails leaves the stream where it was; the next goes on from there. On a branch each step is
 /// ABORTED (HEAD_MOVED) once another call has moved the head.
@@ -54,12 +55,12 @@ struct StreamStep {
 /// RetryOptions, and every step is still done once and answered once:
 ///
 /// - On a branch, the stream labels each snapshot that it makes with its own number and that of the step
-///   ("stepwell.stream": "3f2a…/17"), and reads the branch's history back to the last version it knows. Steps it
-///   finds there were committed, though their answers were lost: their outputs are computed again, from their
-///   parents and without keeping anything. The others are sent again, on a stream that starts only if the head
-///   is the last of those. Should a step of the broken stream still be committed meanwhile, the server lets one
-///   of the two have the head, and the history is read anew. Once another call has moved the head, the stream
-///   is over with ABORTED (HEAD_MOVED); what it had committed is answered before.
+///   ("stepwell.stream": "3f2a…/17"), and reads the branch's history back to the last version it knows. Steps
+///   it finds there were committed, though their answers were lost: their outputs are computed again, from
+///   their parents and without keeping anything. The others are sent again, on a stream that starts only if
+///   the head is the last of those. Should a step of the broken stream still be committed meanwhile, the
+///   server lets one of the two have the head, and the history is read anew. Once another call has moved the
+///   head, the stream is over with ABORTED (HEAD_MOVED); what it had committed is answered before.
 /// - On a version, steps without an answer are done again from the last version that has one. Whatever the
 ///   server made of them before stays behind as a fork that nobody refers to.
 ///
@@ -86,8 +87,8 @@ class Stream {
   void WritesDone();
 
   /// Waits for the answer to the oldest step that has none yet. Nothing: none will come any more, because all
-  /// are answered after WritesDone, or for the error that Finish returns. That is DEADLINE_EXCEEDED when no answer
-  /// has come for as long as CallOptions::timeout says, though one was due.
+  /// are answered after WritesDone, or for the error that Finish returns. That is DEADLINE_EXCEEDED when no
+  /// answer has come for as long as CallOptions::timeout says, though one was due.
   std::optional<absl::StatusOr<StepResult>> Read();
 
   /// WritesDone, then reads what is left, to nobody's use; how the stream ended.

@@ -1,0 +1,94 @@
+// `stepwell stream`: JSON lines in, JSON lines out, also over a network that breaks.
+#include <thread>
+
+#include "absl/strings/str_split.h"
+#include "tests/e2e/cli_fixture.h"
+#include "tests/e2e/tcp_proxy.h"
+
+namespace stepwell::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class CliStreamTest : public CliTest {
+ protected:
+  static std::vector<json> Lines(const std::string& text) {
+    std::vector<json> lines;
+    for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+      lines.push_back(json::parse(line));
+    }
+    return lines;
+  }
+  static int64_t StepCount(const std::string& state) { return Json({"snapshot", state})["step_count"]; }
+};
+
+TEST_F(CliStreamTest, EveryLineIsAStepFromWhereTheOneBeforeEnded) {
+  const std::string root = Make("counter", {"-b", "lines"});
+  const std::vector<json> answers = Lines(
+      Text({"stream", "lines", "--fetch", "count", "--label", "why=test"}, "{\"x\": 5}\n\n{\"x\": 2}\n"));
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_EQ(answers[0]["outputs"]["y"]["value"], 5);
+  EXPECT_EQ(answers[1]["outputs"]["y"]["value"], 7);
+  EXPECT_EQ(answers[1]["fetched"]["count"]["value"], 7);
+  const json head = Json({"snapshot", "lines"});
+  EXPECT_EQ(head["version"], answers[1]["version"]);
+  EXPECT_EQ(head["parent"], answers[0]["version"]);
+  EXPECT_EQ(head["labels"]["why"], "test");
+  // On a version, as a fork; the last line need not end.
+  EXPECT_EQ(Lines(Text({"stream", root}, "{\"x\": 1}"))[0]["outputs"]["y"]["value"], 1);
+  EXPECT_EQ(Text({"stream", "lines"}), "");
+  EXPECT_EQ(Lines(Text({"stream", "lines", "--no-keep"}, "{\"x\": 1}"))[0]["version"], head["version"]);
+}
+
+TEST_F(CliStreamTest, LineThatIsNoStepFailsAloneAndInItsPlace) {
+  Make("counter", {"-b", "badlines"});
+  const Finished finished =
+      Run({"stream", "badlines"}, "{\"x\": 1}\nnonsense\n{\"z\": 1}\n{\"x\": 1.5}\n[1]\n{}\n{\"x\": 1}\n");
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("5 of 7 steps failed, the first on line 2: "));
+  const std::vector<json> answers = Lines(finished.out);
+  ASSERT_EQ(answers.size(), 7u) << finished.out;
+  EXPECT_EQ(answers[0]["outputs"]["y"]["value"], 1);
+  const char* messages[] = {"JSON", "has no input \"z\"", "x: the value is 1.5", "JSON object of inputs",
+                            "input \"x\" of method \"step\" is missing"};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(answers[i + 1]["error"]["code"], "INVALID_ARGUMENT");
+    EXPECT_THAT(std::string(answers[i + 1]["error"]["message"]), HasSubstr(messages[i]));
+  }
+  EXPECT_EQ(answers[6]["outputs"]["y"]["value"], 2);
+}
+
+TEST_F(CliStreamTest, WhatCannotBeginSaysWhy) {
+  const std::string root = Make("counter", {"-b", "begin"});
+  ExpectError({"stream", "nowhere"}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+  ExpectError({"stream", "begin", "--method", "nope"}, 2, "nope");
+  ExpectError({"stream", "begin", "--expected-head", absl::StrCat(root, "0")}, 1, "HEAD_MOVED", "HEAD_MOVED");
+  ExpectError({"stream", "begin", "--server", "127.0.0.1:1", "--timeout", "2"}, 3, "UNAVAILABLE");
+}
+
+TEST_F(CliStreamTest, CutConnectionsLoseNothingAndRepeatNothing) {
+  constexpr int kSteps = 20'000;
+  constexpr int kCuts = 5;
+  Make("counter", {"-b", "cut"});
+  TcpProxy proxy(server_->address());
+  std::string input;
+  for (int i = 0; i < kSteps; ++i) absl::StrAppend(&input, "{\"x\": 1}\n");
+  std::thread cutting([&] {
+    for (int cut = 1; cut <= kCuts; ++cut) {
+      while (StepCount("cut") < cut * kSteps / (kCuts + 1)) {
+      }
+      proxy.Cut();
+    }
+  });
+  const Finished finished = Run({"stream", "cut", "--server", proxy.address()}, input);
+  cutting.join();
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  const std::vector<json> answers = Lines(finished.out);
+  ASSERT_EQ(answers.size(), static_cast<size_t>(kSteps));
+  for (int i = 0; i < kSteps; ++i) ASSERT_EQ(answers[static_cast<size_t>(i)]["outputs"]["y"]["value"], i + 1);
+  EXPECT_EQ(StepCount("cut"), kSteps);
+}
+
+}  // namespace
+}  // namespace stepwell::testing
