@@ -35,7 +35,7 @@ Server::Server(const Config& config)
       engine_(config.engine, &store_, &models_, &clock_),
       housekeeping_(kHousekeepingPause, [this] { engine_.DropExpired(); }),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
-      states_(&engine_, config.max_message_bytes, rpcs_),
+      states_(&engine_, config.max_message_bytes, config.store.max_bytes, rpcs_),
       model_service_(&models_, rpcs_),
       branches_(&engine_, rpcs_),
       health_(rpcs_) {}

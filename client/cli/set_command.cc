@@ -11,6 +11,9 @@
 namespace stepwell::cli {
 namespace {
 
+// Arrays of more go in chunks: well below what a server takes in one message, which it does not tell.
+constexpr int64_t kMaxMessageBytes = 1 << 20;
+
 struct SetArguments {
   std::string state;
   std::vector<std::string> arrays;
@@ -30,10 +33,14 @@ absl::Status Set(Session& session, const SetArguments& arguments) {
   ArraySource source(session.in());
   absl::StatusOr<client::NamedArrays> arrays = SpecList::StateArrays(*model).Read(arguments.arrays, source);
   if (!arrays.ok()) return arrays.status();
-  for (auto& [index, array] : *arrays)
+  int64_t bytes = 0;
+  for (auto& [index, array] : *arrays) {
+    bytes += array.byte_count();
     request.arrays.emplace_back(client::IndexPath{index}, std::move(array));
+  }
 
-  const absl::StatusOr<v1::Snapshot> snapshot = session.client().SetArrays(request);
+  const absl::StatusOr<v1::Snapshot> snapshot =
+      bytes > kMaxMessageBytes ? session.client().WriteArrays(request) : session.client().SetArrays(request);
   if (!snapshot.ok()) return snapshot.status();
   if (session.json()) {
     session.Write({{"version", snapshot->version()}, {"snapshot", SnapshotToJson(*snapshot)}});

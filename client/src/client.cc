@@ -61,6 +61,28 @@ absl::Status ReadStream(v1::StateService::StubInterface& stub, grpc::ClientConte
   return reader.EndStream(FromGrpcStatus(stream->Finish()));
 }
 
+// Of data in one message of WriteArrays.
+constexpr size_t kChunkBytes = 1 << 20;
+
+// One stream of WriteArrays. A write fails when the server has answered already; then Finish says what.
+absl::Status WriteStream(v1::StateService::StubInterface& stub, grpc::ClientContext& context,
+                         const SetArraysRequest& request, v1::WriteArraysResponse& reply) {
+  reply.Clear();
+  const auto stream = stub.WriteArrays(&context, &reply);
+  v1::WriteArraysRequest message;
+  *message.mutable_header() = ToWriteHeader(request);
+  bool open = stream->Write(message);
+  for (const auto& [index, array] : request.arrays) {
+    for (size_t at = 0; open && at < array.bytes().size(); at += kChunkBytes) {
+      const auto part = array.bytes().subspan(at, kChunkBytes);
+      message.set_data(part.data(), part.size());
+      open = stream->Write(message);
+    }
+  }
+  stream->WritesDone();
+  return FromGrpcStatus(stream->Finish());
+}
+
 }  // namespace
 
 std::unique_ptr<Client> Client::Connect(ClientOptions options) {
@@ -115,6 +137,16 @@ absl::StatusOr<ScanResult> Client::Scan(const ScanRequest& request, const CallOp
 
 absl::StatusOr<v1::Snapshot> Client::SetArrays(const SetArraysRequest& request, const CallOptions& options) {
   return Run(stubs_, options_, options, SetArraysRpc(request));
+}
+
+absl::StatusOr<v1::Snapshot> Client::WriteArrays(const SetArraysRequest& request,
+                                                 const CallOptions& options) {
+  v1::WriteArraysResponse reply;
+  const absl::Status status = Retry(
+      options_, Deadline(options_, options), !request.request_id.empty(),
+      [&](grpc::ClientContext& context) { return WriteStream(*stubs_.states, context, request, reply); });
+  if (!status.ok()) return status;
+  return std::move(*reply.mutable_snapshot());
 }
 
 absl::StatusOr<GetArraysResult> Client::GetArrays(const GetArraysRequest& request,

@@ -189,6 +189,20 @@ v1::SetArraysRequest ToProto(const SetArraysRequest& request) {
   return message;
 }
 
+v1::WriteArraysRequest::Header ToWriteHeader(const SetArraysRequest& request) {
+  v1::WriteArraysRequest::Header message;
+  *message.mutable_state() = ToProto(request.state);
+  for (const auto& [index, array] : request.arrays) {
+    auto& header = *message.add_arrays();
+    Set(*header.mutable_index(), index);
+    header.set_dtype(static_cast<v1::DType>(array.dtype()));
+    header.mutable_shape()->Add(array.shape().dims().begin(), array.shape().dims().end());
+  }
+  if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetCommon(message, request);
+  return message;
+}
+
 v1::GetArraysRequest ToProto(const GetArraysRequest& request) {
   v1::GetArraysRequest message;
   *message.mutable_state() = ToProto(request.state);

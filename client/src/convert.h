@@ -19,6 +19,7 @@ v1::BatchStepRequest ToProto(const BatchStepRequest& request);
 v1::ScanRequest ToProto(const ScanRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
 v1::StepStreamRequest::Step ToProto(const StreamStep& step);
+v1::WriteArraysRequest::Header ToWriteHeader(const SetArraysRequest& request);
 v1::Durability ToProto(Durability durability);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);

@@ -9,14 +9,18 @@
 
 namespace stepwell::server {
 
+absl::StatusOr<DType> DecodeDType(v1::DType dtype) {
+  if (dtype != v1::DTYPE_UNSPECIFIED && v1::DType_IsValid(dtype)) return static_cast<DType>(dtype);
+  return absl::InvalidArgumentError(absl::StrCat("dtype is ", static_cast<int>(dtype),
+                                                 "; expected one of stepwell.v1.DType, from 1 to ",
+                                                 v1::DType_MAX));
+}
+
 absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message) {
-  absl::StatusOr<Array> array = absl::InvalidArgumentError(
-      absl::StrCat("dtype is ", static_cast<int>(message.dtype()),
-                   "; expected one of stepwell.v1.DType, from 1 to ", v1::DType_MAX));
-  if (message.dtype() != v1::DTYPE_UNSPECIFIED && v1::DType_IsValid(message.dtype())) {
-    array = Array::Make(static_cast<DType>(message.dtype()), message.shape(),
-                        Buffer::Adopt(std::move(*message.mutable_data())));
-  }
+  const absl::StatusOr<DType> dtype = DecodeDType(message.dtype());
+  absl::StatusOr<Array> array =
+      dtype.ok() ? Array::Make(*dtype, message.shape(), Buffer::Adopt(std::move(*message.mutable_data())))
+                 : dtype.status();
   if (array.ok()) return array;
   return absl::InvalidArgumentError(
       absl::StrCat(what, " \"", absl::CHexEscape(name), "\": ", array.status().message()));

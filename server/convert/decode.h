@@ -35,6 +35,7 @@ absl::StatusOr<Message> ParseRequest(const grpc::ByteBuffer& bytes) {
 
 // The array's memory is the message's. `what` names it in errors: input "x".
 absl::StatusOr<Array> DecodeArray(absl::string_view what, absl::string_view name, v1::Array&& message);
+absl::StatusOr<DType> DecodeDType(v1::DType dtype);
 absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
                                               google::protobuf::RepeatedPtrField<v1::NamedArray>&& messages);
 // `field` names it in errors.

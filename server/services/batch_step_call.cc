@@ -36,7 +36,7 @@ MessageWriter WriteResult(const absl::StatusOr<StepResult>& result) {
 
 // The reply, when `results` are those of the steps that were not wrong.
 grpc::ByteBuffer EncodeBatch(const std::vector<absl::Status>& decoded,
-                        const std::vector<absl::StatusOr<StepResult>>& results) {
+                             const std::vector<absl::StatusOr<StepResult>>& results) {
   MessageWriter reply;
   size_t next = 0;
   for (const absl::Status& status : decoded) {

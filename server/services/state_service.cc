@@ -13,6 +13,7 @@
 #include "server/services/batch_step_call.h"
 #include "server/services/call_handlers.h"
 #include "server/services/step_stream.h"
+#include "server/services/write_arrays.h"
 
 namespace stepwell::server {
 namespace {
@@ -140,7 +141,7 @@ grpc::ByteBuffer Encode(const GetArraysResult& result) {
 
 }  // namespace
 
-StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& rpcs)
+StateService::StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_write_bytes, RpcServer& rpcs)
     : engine_(engine), max_reply_bytes_(max_reply_bytes) {
   rpcs.AddService(&generated_);
   AddUnary<v1::MakeStateRequest>(rpcs, generated_, &Generated::RequestMakeState,
@@ -159,6 +160,10 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& r
                 });
   AddUnary<v1::SetArraysRequest>(rpcs, generated_, &Generated::RequestSetArrays,
                                  [this](auto call, auto request) { SetArrays(call, std::move(request)); });
+  AddClientStream(rpcs, generated_, &Generated::RequestWriteArrays,
+                  [this, max_write_bytes](std::shared_ptr<ClientStreamCall> call) {
+                    ServeWriteArrays(engine_, max_write_bytes, std::move(call));
+                  });
   AddUnary<v1::GetArraysRequest>(rpcs, generated_, &Generated::RequestGetArrays,
                                  [this](auto call, auto request) { GetArrays(call, std::move(request)); });
   AddServerStream<v1::ReadArraysRequest>(

@@ -9,22 +9,23 @@
 
 namespace stepwell::server {
 
-// Serves stepwell.v1.StateService: MakeState, Step, StepStream, BatchStep, Scan, SetArrays, GetArrays,
-// ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
+// Serves stepwell.v1.StateService: MakeState, Step, StepStream, BatchStep, Scan, SetArrays, WriteArrays,
+// GetArrays, ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
-  // `max_reply_bytes` of arrays.
-  StateService(Engine* engine, int64_t max_reply_bytes, RpcServer& rpcs);
+  // `max_reply_bytes` of arrays; a WriteArrays brings at most `max_write_bytes`.
+  StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_write_bytes, RpcServer& rpcs);
 
  private:
   using Service = v1::StateService;
-  using Generated = Service::WithRawMethod_MakeState<
-      Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<Service::WithRawMethod_BatchStep<
-          Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<Service::WithRawMethod_GetArrays<
-              Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<
-                  Service::WithRawMethod_ListSnapshots<Service::WithRawMethod_UpdateSnapshot<
-                      Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>;
+  using Generated =
+      Service::WithRawMethod_MakeState<Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<
+          Service::WithRawMethod_BatchStep<Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<
+              Service::WithRawMethod_WriteArrays<Service::WithRawMethod_GetArrays<
+                  Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<
+                      Service::WithRawMethod_ListSnapshots<Service::WithRawMethod_UpdateSnapshot<
+                          Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);

@@ -67,6 +67,30 @@ TEST_F(CliStreamTest, WhatCannotBeginSaysWhy) {
   ExpectError({"stream", "begin", "--server", "127.0.0.1:1", "--timeout", "2"}, 3, "UNAVAILABLE");
 }
 
+// More than goes in one message: through WriteArrays.
+TEST_F(CliStreamTest, SetTakesArraysOfAnySize) {
+  Make("mixed", {"-b", "large", "--set", "log=[[1,2]]", "--seed", "1"});
+  constexpr int kRows = 200'000;
+  const std::string header =
+      absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", kRows, ", 2), }");
+  std::string npy("\x93NUMPY\x01\x00", 8);
+  const size_t padded = (10 + header.size() + 1 + 63) / 64 * 64 - 10;
+  npy += {static_cast<char>(padded & 0xff), static_cast<char>(padded >> 8)};
+  npy += header + std::string(padded - header.size() - 1, ' ') + "\n";
+  npy += std::string(size_t{kRows} * 2 * sizeof(float), '\0');
+  std::ofstream(File("large.npy"), std::ios::binary) << npy;
+  const std::string log = absl::StrCat("log=@", File("large.npy").string());
+  const json set = Json({"set", "large", log, "--label", "why=size", "--request-id", "once"});
+  EXPECT_EQ(set["snapshot"]["labels"], (json{{"why", "size"}}));
+  EXPECT_EQ(Json({"set", "large", log, "--label", "why=size", "--request-id", "once"})["version"],
+            set["version"]);
+  EXPECT_EQ(Text({"get", "large", "log", "--npy", File("read.npy").string()}),
+            absl::StrCat("version ", set["version"].dump(), "\nwrote log, float32 (200000, 2), to ",
+                         File("read.npy").string(), "\n"));
+  EXPECT_EQ(Read(File("read.npy")).size(), npy.size());
+  ExpectError({"set", "nowhere", log}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+}
+
 TEST_F(CliStreamTest, CutConnectionsLoseNothingAndRepeatNothing) {
   constexpr int kSteps = 20'000;
   constexpr int kCuts = 5;

@@ -52,6 +52,8 @@ class Client {
   /// Many steps in one call, committed as one.
   absl::StatusOr<ScanResult> Scan(const ScanRequest& request, const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> SetArrays(const SetArraysRequest& request, const CallOptions& options = {});
+  /// As SetArrays, without a limit on the bytes: they go in chunks.
+  absl::StatusOr<v1::Snapshot> WriteArrays(const SetArraysRequest& request, const CallOptions& options = {});
   absl::StatusOr<GetArraysResult> GetArrays(const GetArraysRequest& request, const CallOptions& options = {});
   /// As GetArrays, without a limit on the bytes: they come in chunks. A stream that breaks is taken up where
   /// it broke.
