@@ -160,6 +160,7 @@ v1::StepStreamRequest::Step ToProto(const StreamStep& step) {
   for (const std::string& name : step.output_names) message.add_output_names(name);
   Add(*message.mutable_fetch(), step.fetch);
   if (!step.keep) message.set_keep(false);
+  message.set_check_finite(step.check_finite);
   message.mutable_labels()->insert(step.labels.begin(), step.labels.end());
   return message;
 }

@@ -66,7 +66,8 @@ absl::StatusOr<StepResult> StreamHistory::Compute(const StreamStep& step, Versio
                         .inputs = step.inputs,
                         .output_names = step.output_names,
                         .fetch = step.fetch,
-                        .keep = false},
+                        .keep = false,
+                        .check_finite = step.check_finite},
                        call_);
 }
 

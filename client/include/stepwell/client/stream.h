@@ -35,6 +35,7 @@ struct StreamStep {
   std::vector<std::string> output_names;
   std::vector<ArraySelector> fetch;
   bool keep = true;
+  bool check_finite = false;
   Labels labels;
 };
 
