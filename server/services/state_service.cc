@@ -132,7 +132,7 @@ absl::StatusOr<DiffSnapshotsRequest> Decode(v1::DiffSnapshotsRequest&& message) 
   return request;
 }
 
-grpc::ByteBuffer Encode(const GetArraysResult& result) {
+grpc::ByteBuffer EncodeArrays(const GetArraysResult& result) {
   MessageWriter writer;
   writer.AddInt64(v1::GetArraysResponse::kVersionFieldNumber, result.snapshot->version().value());
   writer.AddNamedArrays(v1::GetArraysResponse::kArraysFieldNumber, result.arrays);
@@ -241,7 +241,7 @@ void StateService::GetArrays(std::shared_ptr<UnaryCall> call, v1::GetArraysReque
   request->call = call->context();
   engine_->GetArrays(*std::move(request), [call = std::move(call)](absl::StatusOr<GetArraysResult> result) {
     if (!result.ok()) return call->Answer(result.status());
-    call->Answer(Encode(*result));
+    call->Answer(EncodeArrays(*result));
   });
 }
 
