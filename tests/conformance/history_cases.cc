@@ -60,10 +60,9 @@ TEST_P(Conformance, ListsByLabelAndTime) {
   EXPECT_THAT(VersionsOf(api().ListSnapshots({.of = StateRef(at), .labels = {{"parity", "none"}}})),
               IsEmpty());
   const absl::Time middle = api().GetSnapshot(labelled[1])->create_time;
-  for (const SnapshotRecord& snapshot :
-       api().ListSnapshots({.of = StateRef(at), .begin_time = middle}).value()) {
-    EXPECT_GE(snapshot.create_time, middle);
-  }
+  const auto since = api().ListSnapshots({.of = StateRef(at), .begin_time = middle});
+  for (const SnapshotRecord& snapshot : since.value()) EXPECT_GE(snapshot.create_time, middle);
+  EXPECT_EQ(VersionsOf(since).front(), at);
   const auto before = api().ListSnapshots({.of = StateRef(at), .end_time = middle});
   for (const SnapshotRecord& snapshot : before.value()) EXPECT_LT(snapshot.create_time, middle);
   EXPECT_EQ(VersionsOf(before).back(), root);

@@ -73,7 +73,7 @@ class Digester {
   template <typename... Alternatives>
   void Add(const std::variant<Alternatives...>& value) {
     Add(static_cast<int64_t>(value.index()));
-    std::visit([this](const auto& alternative) { Add(alternative); }, value);
+    std::visit([this](const auto& alternative) { this->Add(alternative); }, value);
   }
   // Of containers.
   template <typename Values>
