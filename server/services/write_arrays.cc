@@ -164,7 +164,8 @@ void ArrayReceiver::OnEnd() {
                                               absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {
     if (!snapshot.ok()) return call->Answer(snapshot.status());
     v1::WriteArraysResponse reply;
-    *reply.mutable_snapshot() = Encode((*snapshot)->record(), engine->IsDurable((*snapshot)->version()));
+    *reply.mutable_snapshot() =
+        server::Encode((*snapshot)->record(), engine->IsDurable((*snapshot)->version()));
     call->Answer(Serialize(reply));
   });
 }
