@@ -293,14 +293,12 @@ absl::StatusOr<std::optional<grpc::ByteBuffer>> StepStream::NextReply() {
       reply = std::move(replies_.front());
       replies_.pop_front();
       reply_bytes_ -= static_cast<int64_t>(reply->Length());
-    } else if (running_ || !waiting_.empty()) {
+    } else if (running_ || !waiting_.empty() || !(requests_ended_ || draining_)) {
       return std::nullopt;
     } else if (requests_ended_) {
       return grpc::ByteBuffer();
-    } else if (draining_) {
-      return Call::Draining();
     } else {
-      return std::nullopt;
+      return Call::Draining();
     }
   }
   Advance();  // There may be room for more now.

@@ -27,8 +27,12 @@ template <typename T>
 double ElementsApart(T from, T to) {
   if constexpr (std::is_integral_v<T>) {
     // Modulo 2^64 the difference of any two integers, signed or not, is exact.
-    const auto a = static_cast<uint64_t>(from);
-    const auto b = static_cast<uint64_t>(to);
+    const auto widen = [](T element) {
+      // Of a negative number the sign is to be extended. NOLINTNEXTLINE(bugprone-signed-char-misuse)
+      return static_cast<uint64_t>(element);
+    };
+    const uint64_t a = widen(from);
+    const uint64_t b = widen(to);
     return static_cast<double>(from < to ? b - a : a - b);
   } else {
     return Apart(ToDouble(from), ToDouble(to));

@@ -66,19 +66,20 @@ template <typename Request, typename Result, typename Run, typename Repeat>
 void Engine::OnceUnder(const RequestKey& key, Request request, Callback<Result> done, Run run,
                        Repeat repeat) {
   const CallContext call = request.call;
-  request_ids_.Enter(
-      key, call,
-      [this, key, request = std::move(request), done = std::move(done), run = std::move(run),
-       repeat = std::move(repeat)](absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
-        if (!known.ok()) return std::move(done)(known.status());
-        Callback<Result> leave = [this, id = key.id,
-                                  done = std::move(done)](absl::StatusOr<Result> result) mutable {
-          request_ids_.Leave(id);
-          std::move(done)(std::move(result));
-        };
-        if (*known == nullptr) return run(std::move(request), std::move(key), std::move(leave));
-        repeat(std::move(request), **known, std::move(leave));
-      });
+  request_ids_.Enter(key, call,
+                     [this, key = RequestKey(key), request = std::move(request), done = std::move(done),
+                      run = std::move(run), repeat = std::move(repeat)](
+                         absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
+                       if (!known.ok()) return std::move(done)(known.status());
+                       Callback<Result> leave = [this, id = key.id, done = std::move(done)](
+                                                    absl::StatusOr<Result> result) mutable {
+                         request_ids_.Leave(id);
+                         std::move(done)(std::move(result));
+                       };
+                       if (*known == nullptr)
+                         return run(std::move(request), std::move(key), std::move(leave));
+                       repeat(std::move(request), **known, std::move(leave));
+                     });
 }
 
 void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done) {
