@@ -154,12 +154,13 @@ TEST(ClientStreamCall, BytesThatAreNoRequestAreInvalid) {
 }
 
 TEST(ClientStreamCall, IsRefusedWhileTheServerDrains) {
-  absl::Notification came;
+  absl::Notification arrived, came;
   std::shared_ptr<ClientStreamCall> held;
   TestServer server(nullptr);
   server.HandleWriteArrays([&](std::shared_ptr<ClientStreamCall> call) {
     held = std::move(call);
     held->WhenDraining([&] { came.Notify(); });
+    arrived.Notify();
   });
   server.Start();
   const auto stub = server.NewStub();
@@ -167,6 +168,7 @@ TEST(ClientStreamCall, IsRefusedWhileTheServerDrains) {
   v1::WriteArraysResponse reply;
   const auto stream = stub->WriteArrays(&context, &reply);
   ASSERT_TRUE(Write(*stream, 10));
+  arrived.WaitForNotification();  // Or it is this one that is refused.
   std::thread stopping([&] { EXPECT_TRUE(server.rpcs().Stop(absl::Now() + kLong)); });
   came.WaitForNotification();
   grpc::ClientContext other_context;
