@@ -1,6 +1,5 @@
 #include "stepwell/engine/branches.h"
 
-#include <iterator>
 #include <memory>
 #include <utility>
 #include <variant>

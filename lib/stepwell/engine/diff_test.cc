@@ -13,7 +13,7 @@
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/testing/graph_builder.h"
 #include "stepwell/model/testing/temp_folder.h"
-#include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/testing/forwarding_store.h"
 
 namespace stepwell {
 namespace {
@@ -23,48 +23,16 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // A memory store that tells how many arrays were read from it, and can lose them.
-class CountingStore final : public Store {
+class CountingStore final : public testing::ForwardingStore {
  public:
-  void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override {
-    store_.Commit(std::move(batch), durability, std::move(visible), std::move(durable));
-  }
-  void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override {
-    store_.ReadSnapshot(version, std::move(done));
-  }
   void ReadArray(Version writer, int position, Callback<Array> done) override {
     ++arrays_read;
     if (is_broken) return std::move(done)(absl::DataLossError("checksum"));
-    store_.ReadArray(writer, position, std::move(done));
+    ForwardingStore::ReadArray(writer, position, std::move(done));
   }
-  void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override {
-    store_.ReadBranch(name, std::move(done));
-  }
-  void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
-                    Callback<std::vector<BranchRecord>> done) override {
-    store_.ScanBranches(prefix, after, limit, std::move(done));
-  }
-  void ReadRequest(absl::string_view id, absl::Time now,
-                   Callback<std::shared_ptr<const RequestRecord>> done) override {
-    store_.ReadRequest(id, now, std::move(done));
-  }
-  void ScanAncestors(Version version, size_t limit,
-                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
-    store_.ScanAncestors(version, limit, std::move(done));
-  }
-  void ScanSnapshots(Version before, size_t limit,
-                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
-    store_.ScanSnapshots(before, limit, std::move(done));
-  }
-  void ReserveVersions(int64_t count, Callback<VersionBlock> done) override {
-    store_.ReserveVersions(count, std::move(done));
-  }
-  bool IsDurable(Version version) const override { return store_.IsDurable(version); }
 
   std::atomic<int> arrays_read = 0;
   std::atomic<bool> is_broken = false;
-
- private:
-  MemoryStore store_;
 };
 
 Array Floats(const std::vector<float>& values) {

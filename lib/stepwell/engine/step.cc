@@ -1,6 +1,5 @@
 #include "stepwell/engine/step.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "stepwell/engine/errors.h"

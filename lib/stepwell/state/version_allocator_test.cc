@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/testing/forwarding_store.h"
 
 namespace stepwell {
 namespace {
@@ -16,51 +17,19 @@ namespace {
 using ::testing::ElementsAre;
 
 // A memory store whose reservations wait until the test answers them.
-class SlowStore : public Store {
+class SlowStore final : public testing::ForwardingStore {
  public:
-  void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override {
-    memory_.Commit(std::move(batch), durability, std::move(visible), std::move(durable));
-  }
-  void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override {
-    memory_.ReadSnapshot(version, std::move(done));
-  }
-  void ReadArray(Version writer, int position, Callback<Array> done) override {
-    memory_.ReadArray(writer, position, std::move(done));
-  }
-  void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override {
-    memory_.ReadBranch(name, std::move(done));
-  }
-  void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
-                    Callback<std::vector<BranchRecord>> done) override {
-    memory_.ScanBranches(prefix, after, limit, std::move(done));
-  }
-  void ReadRequest(absl::string_view id, absl::Time now,
-                   Callback<std::shared_ptr<const RequestRecord>> done) override {
-    memory_.ReadRequest(id, now, std::move(done));
-  }
-  void ScanAncestors(Version version, size_t limit,
-                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
-    memory_.ScanAncestors(version, limit, std::move(done));
-  }
-  void ScanSnapshots(Version before, size_t limit,
-                     Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override {
-    memory_.ScanSnapshots(before, limit, std::move(done));
-  }
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override {
     reservations.emplace_back(count, std::move(done));
   }
-  bool IsDurable(Version version) const override { return memory_.IsDurable(version); }
 
   void Answer() {
     auto [count, done] = std::move(reservations.front());
     reservations.erase(reservations.begin());
-    memory_.ReserveVersions(count, std::move(done));
+    ForwardingStore::ReserveVersions(count, std::move(done));
   }
 
   std::vector<std::pair<int64_t, Callback<VersionBlock>>> reservations;
-
- private:
-  MemoryStore memory_;
 };
 
 TEST(VersionAllocator, HandsOutNumbersInOrder) {
