@@ -60,6 +60,10 @@ absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message, absl::string_vie
   return absl::InvalidArgumentError(absl::StrCat(field, " is not set; expected a version or a branch"));
 }
 
+std::string NameOf(const v1::Index& index) {
+  return index.has_position() ? absl::StrCat(index.position()) : index.path();
+}
+
 absl::StatusOr<Index> DecodeIndex(v1::Index&& message) {
   switch (message.index_case()) {
     case v1::Index::kPath:

@@ -5,6 +5,7 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,6 +41,8 @@ absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
                                               google::protobuf::RepeatedPtrField<v1::NamedArray>&& messages);
 // `field` names it in errors.
 absl::StatusOr<StateRef> DecodeStateRef(v1::StateRef&& message, absl::string_view field = "state");
+// How errors name an index.
+std::string NameOf(const v1::Index& index);
 absl::StatusOr<Index> DecodeIndex(v1::Index&& message);
 absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
     google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages);

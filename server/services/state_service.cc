@@ -39,8 +39,7 @@ absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
   if (!state.ok()) return state.status();
   SetArraysRequest request{.state = *std::move(state), .labels = DecodeLabels(message.labels())};
   for (v1::ArrayUpdate& update : *message.mutable_arrays()) {
-    const std::string name =
-        update.index().has_position() ? absl::StrCat(update.index().position()) : update.index().path();
+    const std::string name = NameOf(update.index());
     absl::StatusOr<Index> index = DecodeIndex(std::move(*update.mutable_index()));
     if (!index.ok()) return index.status();
     absl::StatusOr<Array> array = DecodeArray("index", name, std::move(*update.mutable_array()));
@@ -137,6 +136,17 @@ grpc::ByteBuffer EncodeArrays(const GetArraysResult& result) {
   writer.AddInt64(v1::GetArraysResponse::kVersionFieldNumber, result.snapshot->version().value());
   writer.AddNamedArrays(v1::GetArraysResponse::kArraysFieldNumber, result.arrays);
   return writer.Finish();
+}
+
+// What answers `call` with a Reply that holds a snapshot.
+template <typename Reply>
+auto AnswerWithSnapshot(std::shared_ptr<UnaryCall> call) {
+  return [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
+    if (!snapshot.ok()) return call->Answer(snapshot.status());
+    Reply reply;
+    *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
+    call->Answer(Serialize(reply));
+  };
 }
 
 }  // namespace
@@ -260,12 +270,7 @@ void StateService::ReadArrays(std::shared_ptr<ServerStreamCall> call, v1::ReadAr
 void StateService::GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&& message) {
   absl::StatusOr<StateRef> state = DecodeStateRef(std::move(*message.mutable_state()));
   if (!state.ok()) return call->Answer(state.status());
-  engine_->GetSnapshot({*std::move(state)}, [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
-    if (!snapshot.ok()) return call->Answer(snapshot.status());
-    v1::GetSnapshotResponse reply;
-    *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
-    call->Answer(Serialize(reply));
-  });
+  engine_->GetSnapshot({*std::move(state)}, AnswerWithSnapshot<v1::GetSnapshotResponse>(std::move(call)));
 }
 
 void StateService::DiffSnapshots(std::shared_ptr<UnaryCall> call, v1::DiffSnapshotsRequest&& message) {
@@ -310,12 +315,7 @@ void StateService::UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::Upd
   if (!request.ok()) return call->Answer(request.status());
   request->call = call->context();
   engine_->UpdateSnapshot(*std::move(request),
-                          [call = std::move(call)](absl::StatusOr<SnapshotInfo> snapshot) {
-                            if (!snapshot.ok()) return call->Answer(snapshot.status());
-                            v1::UpdateSnapshotResponse reply;
-                            *reply.mutable_snapshot() = server::Encode(*snapshot->record, snapshot->durable);
-                            call->Answer(Serialize(reply));
-                          });
+                          AnswerWithSnapshot<v1::UpdateSnapshotResponse>(std::move(call)));
 }
 
 }  // namespace stepwell::server

@@ -97,8 +97,7 @@ absl::Status ArrayReceiver::OnHeader(v1::WriteArraysRequest::Header&& header) {
 }
 
 absl::Status ArrayReceiver::AddArray(v1::WriteArraysRequest::Header::ArrayHeader&& message) {
-  const std::string name =
-      message.index().has_position() ? absl::StrCat(message.index().position()) : message.index().path();
+  const std::string name = NameOf(message.index());
   absl::StatusOr<Index> index = DecodeIndex(std::move(*message.mutable_index()));
   if (!index.ok()) return index.status();
   const absl::StatusOr<DType> dtype = DecodeDType(message.dtype());
