@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/src/array_reader.h"
 #include "client/src/resuming_stream.h"
 #include "client/src/retry.h"
@@ -23,11 +23,7 @@ absl::Status Retry(const ClientOptions& options, absl::Time deadline, bool may_r
     absl::Status status = attempt(context);
     const std::optional<absl::Duration> pause = backoff.Next(status);
     if (!pause.has_value()) return status;
-    if (options.sleep != nullptr) {
-      options.sleep(*pause);
-    } else {
-      absl::SleepFor(*pause);
-    }
+    Sleep(options, *pause);
   }
 }
 

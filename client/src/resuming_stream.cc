@@ -153,11 +153,7 @@ absl::Status ResumingStream::Reconnect(absl::Status status) {
   while (true) {
     const std::optional<absl::Duration> pause = backoff_->Next(status);
     if (!pause.has_value()) return status;
-    if (options_->sleep != nullptr) {
-      options_->sleep(*pause);
-    } else {
-      absl::SleepFor(*pause);
-    }
+    Sleep(*options_, *pause);
     bool moved_by_others = false;
     if (opened_ && history_.has_value()) {
       const absl::StatusOr<bool> settled = Settle();

@@ -19,6 +19,11 @@ std::optional<absl::Duration> Backoff::Next(const absl::Status& status) {
   return pause;
 }
 
+void Sleep(const ClientOptions& options, absl::Duration pause) {
+  if (options.sleep != nullptr) return options.sleep(pause);
+  absl::SleepFor(pause);
+}
+
 absl::Time Deadline(const ClientOptions& options, const CallOptions& call) {
   return absl::Now() + (call.timeout > absl::ZeroDuration() ? call.timeout : options.default_timeout);
 }

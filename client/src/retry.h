@@ -32,6 +32,9 @@ class Backoff {
   absl::Duration most_;  // Of the next pause.
 };
 
+// Spends `pause` as the options say.
+void Sleep(const ClientOptions& options, absl::Duration pause);
+
 // When a call that starts now has to be over.
 absl::Time Deadline(const ClientOptions& options, const CallOptions& call);
 

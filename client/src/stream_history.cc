@@ -15,6 +15,8 @@ namespace {
 // Of other calls, on top of what the stream may have made itself.
 constexpr size_t kMaxForeign = 1000;
 
+constexpr size_t kMaxPage = 1000;  // What a server puts into one.
+
 std::string RandomId() {
   absl::BitGen random;
   return absl::StrCat(absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
@@ -43,18 +45,27 @@ absl::StatusOr<StreamHistory::Found> StreamHistory::Read(Version last, size_t li
   const absl::StatusOr<v1::Branch> branch = client_->GetBranch(branch_, call_);
   if (!branch.ok()) return branch.status();
   Found found;
+  size_t left = limit + kMaxForeign;
   Version at{branch->head()};
-  for (size_t i = 0; at != last; ++i) {
-    if (i == limit + kMaxForeign) return Found{{}, true};
-    absl::StatusOr<v1::Snapshot> snapshot = client_->GetSnapshot(at, call_);
-    if (!snapshot.ok()) return snapshot.status();
-    if (!snapshot->has_parent()) return Found{{}, true};
-    at = Version{snapshot->parent()};
-    if (const std::optional<int64_t> number = NumberOf(*snapshot); number.has_value()) {
-      found.committed.push_back({*number, *std::move(snapshot)});
-    } else {
-      found.moved_by_others = true;
+  ListSnapshotsRequest page{.of = StateRef(at)};
+  while (at != last) {
+    if (left == 0) return Found{{}, true};
+    page.page_size = static_cast<int>(std::min(left, kMaxPage));
+    absl::StatusOr<v1::ListSnapshotsResponse> ancestors = client_->ListSnapshots(page, call_);
+    if (!ancestors.ok()) return ancestors.status();
+    for (v1::Snapshot& snapshot : *ancestors->mutable_snapshots()) {
+      if (at == last) break;
+      if (!snapshot.has_parent()) return Found{{}, true};
+      --left;
+      at = Version{snapshot.parent()};
+      if (const std::optional<int64_t> number = NumberOf(snapshot); number.has_value()) {
+        found.committed.push_back({*number, std::move(snapshot)});
+      } else {
+        found.moved_by_others = true;
+      }
     }
+    page.page_token = ancestors->next_page_token();
+    if (at != last && page.page_token.empty()) return Found{{}, true};
   }
   std::reverse(found.committed.begin(), found.committed.end());
   return found;
