@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/syntax.h"
 #include "client/cli/table.h"
@@ -16,61 +18,44 @@ struct BranchArguments {
   std::string state;
   std::string prefix;
   std::string time;
-  std::string expected_head;
-  std::vector<std::string> labels;
+  ExpectedHeadArgument expected_head;
+  LabelArguments labels{"Of the branch; may be repeated"};
 };
-
-absl::Status Show(Session& session, const absl::StatusOr<v1::Branch>& branch) {
-  if (!branch.ok()) return branch.status();
-  if (session.json()) {
-    session.Write(BranchToJson(*branch));
-  } else {
-    WriteBranch(*branch, session.out());
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Create(Session& session, const BranchArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
-  const absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  client::CreateBranchRequest request{.name = arguments.name, .state = *state, .labels = *labels};
+  client::CreateBranchRequest request{.name = arguments.name, .state = *state};
+  const absl::Status labelled = arguments.labels.ApplyTo(request);
+  if (!labelled.ok()) return labelled;
   if (!arguments.time.empty()) {
     const absl::StatusOr<absl::Time> time = ParseTime(arguments.time, absl::Now());
     if (!time.ok()) return BadInputAt("--expires", time.status());
     request.expire_time = *time;
   }
-  return Show(session, session.client().CreateBranch(request));
-}
-
-absl::StatusOr<std::optional<client::Version>> ExpectedHead(const BranchArguments& arguments) {
-  if (arguments.expected_head.empty()) return std::nullopt;
-  const absl::StatusOr<client::Version> head = ParseVersion(arguments.expected_head);
-  if (!head.ok()) return BadInputAt("--expected-head", head.status());
-  return *head;
+  return ShowBranch(session, session.client().CreateBranch(request));
 }
 
 absl::Status Move(Session& session, const BranchArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
-  const absl::StatusOr<std::optional<client::Version>> expected_head = ExpectedHead(arguments);
-  if (!expected_head.ok()) return expected_head.status();
-  return Show(session, session.client().UpdateBranch(
-                           {.name = arguments.name, .head = *state, .expected_head = *expected_head}));
+  client::UpdateBranchRequest request{.name = arguments.name, .head = *state};
+  const absl::Status expected = arguments.expected_head.ApplyTo(request);
+  if (!expected.ok()) return expected;
+  return ShowBranch(session, session.client().UpdateBranch(request));
 }
 
 absl::Status Expire(Session& session, const BranchArguments& arguments) {
   const absl::StatusOr<absl::Time> time = ParseTime(arguments.time, absl::Now());
   if (!time.ok()) return time.status();
-  return Show(session, session.client().UpdateBranch({.name = arguments.name, .expire_time = *time}));
+  return ShowBranch(session, session.client().UpdateBranch({.name = arguments.name, .expire_time = *time}));
 }
 
 absl::Status Delete(Session& session, const BranchArguments& arguments) {
-  const absl::StatusOr<std::optional<client::Version>> expected_head = ExpectedHead(arguments);
-  if (!expected_head.ok()) return expected_head.status();
-  const absl::Status deleted =
-      session.client().DeleteBranch({.name = arguments.name, .expected_head = *expected_head});
+  client::DeleteBranchRequest request{.name = arguments.name};
+  const absl::Status expected = arguments.expected_head.ApplyTo(request);
+  if (!expected.ok()) return expected;
+  const absl::Status deleted = session.client().DeleteBranch(request);
   if (!deleted.ok()) return deleted;
   if (session.json()) {
     session.Write({{"deleted", arguments.name}});
@@ -81,23 +66,18 @@ absl::Status Delete(Session& session, const BranchArguments& arguments) {
 }
 
 absl::Status List(Session& session, const BranchArguments& arguments) {
-  client::ListBranchesRequest request{.prefix = arguments.prefix, .page_size = 1000};
   Json json = Json::array();
   Table table({"BRANCH", "HEAD", "MODEL", "MOVED", "EXPIRES", "LABELS"});
-  do {
-    const absl::StatusOr<v1::ListBranchesResponse> page = session.client().ListBranches(request);
-    if (!page.ok()) return page.status();
-    for (const v1::Branch& branch : page->branches()) {
-      if (session.json()) {
-        json.push_back(BranchToJson(branch));
-        continue;
-      }
-      table.Add({branch.name(), absl::StrCat(branch.head()), branch.model(), TimeToText(branch.update_time()),
-                 branch.has_expire_time() ? TimeToText(branch.expire_time()) : "never",
-                 LabelsToText(branch.labels())});
+  const absl::Status listed = session.ForEachBranch(arguments.prefix, [&](const v1::Branch& branch) {
+    if (session.json()) {
+      json.push_back(BranchToJson(branch));
+      return;
     }
-    request.page_token = page->next_page_token();
-  } while (!request.page_token.empty());
+    table.Add({branch.name(), absl::StrCat(branch.head()), branch.model(), TimeToText(branch.update_time()),
+               branch.has_expire_time() ? TimeToText(branch.expire_time()) : "never",
+               LabelsToText(branch.labels())});
+  });
+  if (!listed.ok()) return listed;
   if (session.json()) {
     session.Write(json);
   } else {
@@ -122,13 +102,8 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
   const auto add_state = [arguments](CLI::App& command) {
     AddPositional(command, "STATE", arguments->state, kStateHelp)->required();
   };
-  const auto add_expected_head = [arguments](CLI::App& command) {
-    command.add_option("--expected-head", arguments->expected_head, "Only if the head is this version")
-        ->type_name("VERSION");
-  };
   const auto add_creation = [arguments](CLI::App& command) {
-    AddRepeated(command, "--label,-l", arguments->labels, "Of the branch; may be repeated")
-        ->type_name("KEY=VALUE");
+    arguments->labels.AddTo(command);
     command.add_option("--expires", arguments->time, "When the name is forgotten, such as 2h. Default never")
         ->type_name("TIME");
   };
@@ -157,7 +132,7 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
   add_name(*get, kOldName);
   get->footer("Example:\n  stepwell branch get live");
   run(*get, [](Session& session, const BranchArguments& given) {
-    return Show(session, session.client().GetBranch(given.name));
+    return ShowBranch(session, session.client().GetBranch(given.name));
   });
 
   CLI::App* list = branch->add_subcommand("list", "Lists branches, by name");
@@ -171,7 +146,7 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
   CLI::App* move = branch->add_subcommand("move", "Moves a branch's head to another state of its model");
   add_name(*move, kOldName);
   add_state(*move);
-  add_expected_head(*move);
+  arguments->expected_head.AddTo(*move);
   move->footer(
       "It waits for the steps that are queued on the branch.\n"
       "\n"
@@ -192,7 +167,7 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
 
   CLI::App* drop = branch->add_subcommand("delete", "Forgets a branch's name; its states stay");
   add_name(*drop, kOldName);
-  add_expected_head(*drop);
+  arguments->expected_head.AddTo(*drop);
   drop->footer("Example:\n  stepwell branch delete trial");
   run(*drop, Delete);
 

@@ -131,8 +131,7 @@ absl::Status Diff(Session& session, const DiffArguments& arguments) {
 void AddDiffCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<DiffArguments>();
   CLI::App* command = app.add_subcommand("diff", "Tells how two states differ, index by index");
-  AddPositional(*command, "FROM", arguments->from, "A version such as 42, or a branch such as live or @42")
-      ->required();
+  AddPositional(*command, "FROM", arguments->from, kStateHelp)->required();
   AddPositional(*command, "TO", arguments->to, "Likewise; it may be of another revision or model")
       ->required();
   CLI::Option* index = command->add_option("--index,-x", arguments->index, "Only this array")

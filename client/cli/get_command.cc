@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -45,21 +44,19 @@ absl::StatusOr<client::GetArraysRequest> ParseRequest(const GetArguments& argume
   return request;
 }
 
-absl::Status WriteNpyFile(Session& session, const client::GetArraysResult& result, const std::string& file) {
+absl::Status WriteOneArray(Session& session, const client::GetArraysResult& result, const std::string& file) {
   if (result.arrays.size() != 1) {
     return BadInput(absl::StrCat("--npy writes one array, and ", result.arrays.size(),
                                  " are asked for; name one by its INDEX or --position"));
   }
   const auto& [index, array] = result.arrays[0];
-  const std::string bytes = WriteNpy(array);
   if (file == "-") {
+    const std::string bytes = WriteNpy(array);
     session.out().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return absl::OkStatus();
   }
-  std::ofstream out(file, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) return BadInput(absl::StrCat("file \"", file, "\" cannot be written"));
+  const absl::Status written = WriteNpyFile(array, file);
+  if (!written.ok()) return written;
   if (session.json()) {
     session.Write({{"version", result.version.value},
                    {"index", index},
@@ -86,7 +83,7 @@ absl::Status Get(Session& session, const GetArguments& arguments) {
     result = session.client().ReadArrays(*request, options);
   }
   if (!result.ok()) return result.status();
-  if (!arguments.npy_file.empty()) return WriteNpyFile(session, *result, arguments.npy_file);
+  if (!arguments.npy_file.empty()) return WriteOneArray(session, *result, arguments.npy_file);
   if (session.json()) {
     session.Write({{"version", result->version.value}, {"arrays", ArraysToJson(result->arrays)}});
   } else {

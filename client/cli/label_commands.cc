@@ -10,48 +10,31 @@
 namespace stepwell::cli {
 namespace {
 
-struct LabelArguments {
+struct ChangeArguments {
   std::string state;
   std::vector<std::string> labels;
   std::vector<std::string> removed;
 };
 
-// What `labels` become.
+// What `labels` become; of a key that both have, the value in `added` stays.
 client::Labels Change(const google::protobuf::Map<std::string, std::string>& labels, client::Labels added,
                       const std::vector<std::string>& removed) {
-  added.insert(labels.begin(), labels.end());  // What is there already is the newer.
+  added.insert(labels.begin(), labels.end());
   for (const std::string& key : removed) added.erase(key);
   return added;
-}
-
-absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot) {
-  if (!snapshot.ok()) return snapshot.status();
-  if (session.json()) {
-    session.Write(SnapshotToJson(*snapshot));
-  } else {
-    WriteSnapshot(*snapshot, session.out());
-  }
-  return absl::OkStatus();
 }
 
 absl::Status LabelBranch(Session& session, const std::string& name, client::Labels added,
                          const std::vector<std::string>& removed) {
   absl::StatusOr<v1::Branch> branch = session.client().GetBranch(name);
-  if (!branch.ok()) return branch.status();
-  if (!added.empty() || !removed.empty()) {
+  if (branch.ok() && (!added.empty() || !removed.empty())) {
     branch = session.client().UpdateBranch(
         {.name = name, .labels = Change(branch->labels(), std::move(added), removed)});
-    if (!branch.ok()) return branch.status();
   }
-  if (session.json()) {
-    session.Write(BranchToJson(*branch));
-  } else {
-    WriteBranch(*branch, session.out());
-  }
-  return absl::OkStatus();
+  return ShowBranch(session, branch);
 }
 
-absl::Status Label(Session& session, const LabelArguments& arguments) {
+absl::Status Label(Session& session, const ChangeArguments& arguments) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
   if (!state.ok()) return state.status();
   absl::StatusOr<client::Labels> added = ParseLabels(arguments.labels);
@@ -80,7 +63,7 @@ absl::Status Pin(Session& session, const std::string& text, bool pinned) {
 }  // namespace
 
 void AddLabelCommands(CLI::App& app, Command& chosen) {
-  const auto arguments = std::make_shared<LabelArguments>();
+  const auto arguments = std::make_shared<ChangeArguments>();
   CLI::App* label = app.add_subcommand("label", "Writes labels on a version or on a branch");
   AddPositional(*label, "STATE", arguments->state,
                 "A version such as 42, or a branch such as live: then the branch itself is labelled")

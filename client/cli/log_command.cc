@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/syntax.h"
 #include "client/cli/version_graph.h"
@@ -16,15 +17,13 @@
 namespace stepwell::cli {
 namespace {
 
-constexpr int kMaxPageSize = 1000;
-
 struct LogArguments {
   std::string state;
   std::string model;
   std::string limit = "50";
   std::string since;
   std::string until;
-  std::vector<std::string> labels;
+  LabelArguments labels{"Only those with this label; may be repeated"};
 };
 
 using BranchNames = std::map<int64_t, std::vector<std::string>>;  // By head.
@@ -48,22 +47,9 @@ absl::StatusOr<client::ListSnapshotsRequest> MakeRequest(const LogArguments& arg
     if (!parsed.ok()) return BadInputAt(option, parsed.status());
     *time = *parsed;
   }
-  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  request.labels = *std::move(labels);
+  const absl::Status labelled = arguments.labels.ApplyTo(request);
+  if (!labelled.ok()) return labelled;
   return request;
-}
-
-absl::StatusOr<BranchNames> ReadBranches(Session& session) {
-  BranchNames names;
-  client::ListBranchesRequest request{.page_size = kMaxPageSize};
-  do {
-    const absl::StatusOr<v1::ListBranchesResponse> page = session.client().ListBranches(request);
-    if (!page.ok()) return page.status();
-    for (const v1::Branch& branch : page->branches()) names[branch.head()].push_back(branch.name());
-    request.page_token = page->next_page_token();
-  } while (!request.page_token.empty());
-  return names;
 }
 
 std::string Describe(const v1::Snapshot& snapshot, const std::vector<std::string>& branches) {
@@ -83,8 +69,10 @@ absl::Status Log(Session& session, const LogArguments& arguments) {
   if (!absl::SimpleAtoi(arguments.limit, &left) || left < 1) {
     return BadInput(absl::StrCat("--limit \"", arguments.limit, "\"; expected a positive number"));
   }
-  const absl::StatusOr<BranchNames> branches = ReadBranches(session);
-  if (!branches.ok()) return branches.status();
+  BranchNames branches;
+  const absl::Status listed = session.ForEachBranch(
+      "", [&branches](const v1::Branch& branch) { branches[branch.head()].push_back(branch.name()); });
+  if (!listed.ok()) return listed;
 
   // Where some are left out, a line from one to the next would say what is not so.
   const bool is_whole = request->labels.empty() && request->end_time == absl::InfiniteFuture() &&
@@ -97,9 +85,9 @@ absl::Status Log(Session& session, const LogArguments& arguments) {
     const absl::StatusOr<v1::ListSnapshotsResponse> page = session.client().ListSnapshots(*request);
     if (!page.ok()) return page.status();
     for (const v1::Snapshot& snapshot : page->snapshots()) {
-      const auto found = branches->find(snapshot.version());
+      const auto found = branches.find(snapshot.version());
       const std::vector<std::string> names =
-          found == branches->end() ? std::vector<std::string>() : found->second;
+          found == branches.end() ? std::vector<std::string>() : found->second;
       if (session.json()) {
         json.push_back(SnapshotToJson(snapshot));
         json.back()["branches"] = names;
@@ -133,8 +121,7 @@ void AddLogCommand(CLI::App& app, Command& chosen) {
   command->add_option("--model", arguments->model, "Every version of this model instead")->type_name("MODEL");
   command->add_option("--limit,-n", arguments->limit, "At most so many, the newest. Default 50")
       ->type_name("COUNT");
-  AddRepeated(*command, "--label,-l", arguments->labels, "Only those with this label; may be repeated")
-      ->type_name("KEY=VALUE");
+  arguments->labels.AddTo(*command);
   command->add_option("--since", arguments->since, "Only those made then or later: 2026-01-31, -2h")
       ->type_name("TIME");
   command->add_option("--until", arguments->until, "Only those made before then")->type_name("TIME");

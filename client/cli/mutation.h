@@ -3,6 +3,7 @@
 
 #include <CLI/App.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -10,43 +11,59 @@
 #include "client/cli/error.h"
 #include "client/cli/syntax.h"
 
+// What several commands say of what they make or change: each adds its option to a command, and takes what
+// was given over into a request. BadInput says which option is wrong.
 namespace stepwell::cli {
 
-// What may be said of every command that makes a version.
+// --expected-head.
+struct ExpectedHeadArgument {
+  std::string text;
+
+  void AddTo(CLI::App& command) {
+    command.add_option("--expected-head", text, "Only if the branch's head is this version")
+        ->type_name("VERSION");
+  }
+  template <typename Request>
+  absl::Status ApplyTo(Request& request) const {
+    if (text.empty()) return absl::OkStatus();
+    const absl::StatusOr<client::Version> head = ParseVersion(text);
+    if (!head.ok()) return BadInputAt("--expected-head", head.status());
+    request.expected_head = *head;
+    return absl::OkStatus();
+  }
+};
+
+// --label.
+struct LabelArguments {
+  std::string help;
+  std::vector<std::string> texts = {};
+
+  void AddTo(CLI::App& command) { AddRepeated(command, "--label,-l", texts, help)->type_name("KEY=VALUE"); }
+  template <typename Request>
+  absl::Status ApplyTo(Request& request) const {
+    absl::StatusOr<client::Labels> labels = ParseLabels(texts);
+    if (!labels.ok()) return labels.status();
+    request.labels = *std::move(labels);
+    return absl::OkStatus();
+  }
+};
+
+// --label and --request-id, of every command that makes a version.
 struct MutationArguments {
-  std::string expected_head;
-  std::vector<std::string> labels;
+  LabelArguments labels{"Of the new snapshot; may be repeated"};
   std::string request_id;
 
   void AddTo(CLI::App& command) {
-    AddRepeated(command, "--label,-l", labels, "Of the new snapshot; may be repeated")
-        ->type_name("KEY=VALUE");
+    labels.AddTo(command);
     command
         .add_option("--request-id", request_id,
                     "Up to 128 bytes of your own: a repeat with the same does nothing twice")
         ->type_name("ID");
   }
-  void AddExpectedHeadTo(CLI::App& command) {
-    command.add_option("--expected-head", expected_head, "Only if the branch's head is this version")
-        ->type_name("VERSION");
-  }
-
-  // BadInput says which option is wrong.
   template <typename Request>
   absl::Status ApplyTo(Request& request) const {
-    absl::StatusOr<client::Labels> parsed = ParseLabels(labels);
-    if (!parsed.ok()) return parsed.status();
-    request.labels = *std::move(parsed);
     request.request_id = request_id;
-    return absl::OkStatus();
-  }
-  template <typename Request>
-  absl::Status ApplyExpectedHeadTo(Request& request) const {
-    if (expected_head.empty()) return absl::OkStatus();
-    const absl::StatusOr<client::Version> head = ParseVersion(expected_head);
-    if (!head.ok()) return BadInputAt("--expected-head", head.status());
-    request.expected_head = *head;
-    return absl::OkStatus();
+    return labels.ApplyTo(request);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -162,6 +163,15 @@ absl::StatusOr<Array> NarrowToBFloat16(const Array& array) {
     }
   }
   return Array::From<BFloat16>(array.shape().dims(), narrow);
+}
+
+absl::Status WriteNpyFile(const Array& array, const std::string& file) {
+  const std::string bytes = WriteNpy(array);
+  std::ofstream out(file, std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) return BadInput(absl::StrCat("file \"", file, "\" cannot be written"));
+  return absl::OkStatus();
 }
 
 }  // namespace stepwell::cli

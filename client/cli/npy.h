@@ -22,6 +22,9 @@ absl::StatusOr<Array> ParseNpy(absl::string_view bytes);
 // which holds the same numbers.
 std::string WriteNpy(const Array& array);
 
+// The same, into a file. BadInput: it cannot be written.
+absl::Status WriteNpyFile(const Array& array, const std::string& file);
+
 // `array` as bfloat16, when it is float32 and every element is a bfloat16: the reverse of what WriteNpy did.
 // BadInput, naming an element, otherwise.
 absl::StatusOr<Array> NarrowToBFloat16(const Array& array);

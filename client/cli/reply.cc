@@ -85,6 +85,26 @@ void WriteBranch(const v1::Branch& branch, std::ostream& out) {
   table.Write(out);
 }
 
+absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot) {
+  if (!snapshot.ok()) return snapshot.status();
+  if (session.json()) {
+    session.Write(SnapshotToJson(*snapshot));
+  } else {
+    WriteSnapshot(*snapshot, session.out());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& branch) {
+  if (!branch.ok()) return branch.status();
+  if (session.json()) {
+    session.Write(BranchToJson(*branch));
+  } else {
+    WriteBranch(*branch, session.out());
+  }
+  return absl::OkStatus();
+}
+
 Json ArraysToJson(const client::NamedArrays& arrays) {
   Json json = Json::object();
   for (const auto& [name, array] : arrays) {

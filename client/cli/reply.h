@@ -7,7 +7,9 @@
 #include <ostream>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "client/cli/array_json.h"
+#include "client/cli/session.h"
 #include "stepwell/client/types.h"
 #include "stepwell/v1/branch_service.pb.h"
 #include "stepwell/v1/state_service.pb.h"
@@ -22,6 +24,10 @@ std::string TimeToText(const google::protobuf::Timestamp& time);
 
 Json SnapshotToJson(const v1::Snapshot& snapshot);
 void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out);
+
+// Writes what a command answers with, as the session says; the error when there is none.
+absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot);
+absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& branch);
 
 Json BranchToJson(const v1::Branch& branch);
 void WriteBranch(const v1::Branch& branch, std::ostream& out);

@@ -1,11 +1,11 @@
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/method_call.h"
 #include "client/cli/mutation.h"
 #include "client/cli/npy.h"
 #include "client/cli/reply.h"
@@ -16,16 +16,13 @@ namespace stepwell::cli {
 namespace {
 
 struct ScanArguments {
-  std::string state;
-  std::string method = "step";
-  std::vector<std::string> inputs;
-  std::string inputs_file;
+  MethodCall call;
+  InputArguments inputs;
   int64_t step_count = 0;
   int64_t keep_every = 0;
-  std::vector<std::string> outputs;
-  std::vector<std::string> fetch;
   bool check_finite = false;
   std::string npy_file;
+  ExpectedHeadArgument expected_head;
   MutationArguments mutation;
 };
 
@@ -34,40 +31,30 @@ absl::Status WriteOutput(const client::ScanResult& result, const std::string& fi
     return BadInput(absl::StrCat("--npy writes one array, and the scan gives ", result.outputs.size(),
                                  "; name one by --output"));
   }
-  const std::string bytes = WriteNpy(result.outputs[0].second);
-  std::ofstream out(file, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) return BadInput(absl::StrCat("file \"", file, "\" cannot be written"));
-  return absl::OkStatus();
+  return WriteNpyFile(result.outputs[0].second, file);
 }
 
-absl::Status Scan(Session& session, const ScanArguments& arguments) {
-  const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
-  if (!state.ok()) return state.status();
-  client::ScanRequest request{.state = *state,
-                              .method = arguments.method,
-                              .step_count = arguments.step_count,
-                              .output_names = arguments.outputs,
+absl::Status Scan(Session& session, ScanArguments& arguments) {
+  client::ScanRequest request{.step_count = arguments.step_count,
                               .keep_every = arguments.keep_every,
                               .check_finite = arguments.check_finite};
-  for (const absl::Status& applied :
-       {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
+  for (const absl::Status& applied : {arguments.call.Parse(), arguments.expected_head.ApplyTo(request),
+                                      arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
   }
-  for (const std::string& index : arguments.fetch) request.fetch.push_back({client::IndexPath{index}, {}});
-  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
-  if (!model.ok()) return model.status();
-  const absl::StatusOr<v1::MethodInfo> method = FindMethod(*model, arguments.method);
-  if (!method.ok()) return method.status();
+  const absl::Status found = arguments.call.Find(session);
+  if (!found.ok()) return found;
+  request.state = arguments.call.state;
+  arguments.call.ApplyTo(request);
+  const v1::MethodInfo& method = arguments.call.info;
   const int outputs =
-      arguments.outputs.empty() ? method->outputs_size() : static_cast<int>(arguments.outputs.size());
+      request.output_names.empty() ? method.outputs_size() : static_cast<int>(request.output_names.size());
   if (!arguments.npy_file.empty() && outputs != 1) {
     return BadInput(
         absl::StrCat("--npy writes one array, and the scan would give ", outputs, "; name one by --output"));
   }
   absl::StatusOr<client::NamedArrays> inputs =
-      SpecList::StackedInputs(*model, *method).ReadAll(arguments.inputs, arguments.inputs_file, session.in());
+      arguments.inputs.Read(SpecList::StackedInputs(arguments.call.model, method), session);
   if (!inputs.ok()) return inputs.status();
   request.inputs = *std::move(inputs);
 
@@ -88,7 +75,7 @@ absl::Status Scan(Session& session, const ScanArguments& arguments) {
     return absl::OkStatus();
   }
   session.out() << "version " << result->versions.back().value;
-  if (method->writes().empty()) {
+  if (method.writes().empty()) {
     session.out() << ", which was read; no new one was made";
   } else if (result->versions.size() > 1) {
     session.out() << "; kept: " << absl::StrJoin(result->versions, " ", to_text);
@@ -114,29 +101,22 @@ void AddScanCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<ScanArguments>();
   CLI::App* command =
       app.add_subcommand("scan", "Runs a method many times in one call, on inputs stacked in arrays");
-  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
-  command->add_option("--method,-m", arguments->method, "Default: step")->type_name("METHOD");
-  AddRepeated(*command, "--input,-i", arguments->inputs,
-              "Of all steps, on a new outermost axis; may be repeated. VALUE is JSON, or @FILE: JSON or .npy")
-      ->type_name("NAME=VALUE");
-  command->add_option("--inputs", arguments->inputs_file, "Inputs as one JSON object; - is stdin")
-      ->type_name("FILE");
+  arguments->call.AddStateTo(*command);
+  arguments->inputs.AddTo(
+      *command,
+      "Of all steps, on a new outermost axis; may be repeated. VALUE is JSON, or @FILE: JSON or .npy");
   command->add_option("--steps", arguments->step_count, "How many, for a method without inputs")
       ->type_name("COUNT");
   command
       ->add_option("--keep-every,-k", arguments->keep_every,
                    "Keep the version of every K-th step, and the last. Default: the last alone")
       ->type_name("K");
-  AddRepeated(*command, "--output,-o", arguments->outputs, "Return only these outputs; may be repeated")
-      ->type_name("NAME");
-  AddRepeated(*command, "--fetch,-f", arguments->fetch,
-              "Return this state array, as it is after the last step; may be repeated")
-      ->type_name("INDEX");
+  arguments->call.AddResultsTo(*command, "after the last step");
   command->add_flag("--check-finite", arguments->check_finite,
                     "Fail when a step would write a NaN or an infinity");
   command->add_option("--npy", arguments->npy_file, "Write the one output to this file, for numpy.load")
       ->type_name("FILE");
-  arguments->mutation.AddExpectedHeadTo(*command);
+  arguments->expected_head.AddTo(*command);
   arguments->mutation.AddTo(*command);
   command->footer(
       "The steps are committed as one: all of them, or none when one fails.\n"

@@ -19,4 +19,16 @@ absl::StatusOr<v1::ModelInfo> Session::ModelOf(const client::StateRef& state) {
   return client().GetModel(snapshot->model());
 }
 
+absl::Status Session::ForEachBranch(const std::string& prefix,
+                                    absl::FunctionRef<void(const v1::Branch&)> visit) {
+  client::ListBranchesRequest request{.prefix = prefix, .page_size = kMaxPageSize};
+  do {
+    const absl::StatusOr<v1::ListBranchesResponse> page = client().ListBranches(request);
+    if (!page.ok()) return page.status();
+    for (const v1::Branch& branch : page->branches()) visit(branch);
+    request.page_token = page->next_page_token();
+  } while (!request.page_token.empty());
+  return absl::OkStatus();
+}
+
 }  // namespace stepwell::cli

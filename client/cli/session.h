@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -13,6 +14,9 @@
 #include "stepwell/client/client.h"
 
 namespace stepwell::cli {
+
+// What a server puts into one page at most.
+inline constexpr int kMaxPageSize = 1000;
 
 // What may be said to every command.
 struct GlobalOptions {
@@ -38,6 +42,9 @@ class Session {
 
   // Writes one JSON value on a line of its own.
   void Write(const Json& value) const;
+
+  // Calls `visit` with every branch whose name starts with `prefix`, by name.
+  absl::Status ForEachBranch(const std::string& prefix, absl::FunctionRef<void(const v1::Branch&)> visit);
 
   // The model that made a state: its newest revision, which is the one that steps.
   absl::StatusOr<v1::ModelInfo> ModelOf(const client::StateRef& state);

@@ -17,6 +17,7 @@ constexpr int64_t kMaxMessageBytes = 1 << 20;
 struct SetArguments {
   std::string state;
   std::vector<std::string> arrays;
+  ExpectedHeadArgument expected_head;
   MutationArguments mutation;
 };
 
@@ -25,7 +26,7 @@ absl::Status Set(Session& session, const SetArguments& arguments) {
   if (!state.ok()) return state.status();
   client::SetArraysRequest request{.state = *state};
   for (const absl::Status& applied :
-       {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
+       {arguments.expected_head.ApplyTo(request), arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
   }
   const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
@@ -60,7 +61,7 @@ void AddSetCommand(CLI::App& app, Command& chosen) {
                  "What to replace; may be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
       ->type_name("INDEX=VALUE")
       ->required();
-  arguments->mutation.AddExpectedHeadTo(*command);
+  arguments->expected_head.AddTo(*command);
   arguments->mutation.AddTo(*command);
   command->footer(
       "Of a branch, it moves the head, as a step does.\n"

@@ -8,17 +8,10 @@
 namespace stepwell::cli {
 namespace {
 
-absl::Status ShowSnapshot(Session& session, const std::string& text) {
+absl::Status Show(Session& session, const std::string& text) {
   const absl::StatusOr<client::StateRef> state = ParseStateRef(text);
   if (!state.ok()) return state.status();
-  const absl::StatusOr<v1::Snapshot> snapshot = session.client().GetSnapshot(*state);
-  if (!snapshot.ok()) return snapshot.status();
-  if (session.json()) {
-    session.Write(SnapshotToJson(*snapshot));
-  } else {
-    WriteSnapshot(*snapshot, session.out());
-  }
-  return absl::OkStatus();
+  return ShowSnapshot(session, session.client().GetSnapshot(*state));
 }
 
 }  // namespace
@@ -33,7 +26,7 @@ void AddSnapshotCommand(CLI::App& app, Command& chosen) {
       "  stepwell snapshot 3\n"
       "  stepwell snapshot live --json");
   snapshot->callback(
-      [state, &chosen] { chosen = [state](Session& session) { return ShowSnapshot(session, *state); }; });
+      [state, &chosen] { chosen = [state](Session& session) { return Show(session, *state); }; });
 }
 
 }  // namespace stepwell::cli

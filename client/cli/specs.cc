@@ -1,5 +1,9 @@
 #include "client/cli/specs.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/error.h"
@@ -89,6 +93,18 @@ absl::StatusOr<client::NamedArrays> SpecList::Read(const std::vector<std::string
   return arrays;
 }
 
+absl::StatusOr<client::NamedArrays> SpecList::ReadObject(const Json& object, absl::string_view where) const {
+  client::NamedArrays arrays;
+  for (const auto& [name, value] : object.items()) {
+    const absl::StatusOr<v1::TensorSpec> spec = Find(name);
+    if (!spec.ok()) return spec.status();
+    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
+    if (!array.ok()) return BadInputAt(absl::StrCat(where, name), array.status());
+    arrays.emplace_back(name, *std::move(array));
+  }
+  return arrays;
+}
+
 absl::StatusOr<client::NamedArrays> SpecList::ReadAll(const std::vector<std::string>& assignments,
                                                       const std::string& object_file,
                                                       std::istream* in) const {
@@ -97,13 +113,9 @@ absl::StatusOr<client::NamedArrays> SpecList::ReadAll(const std::vector<std::str
   if (!arrays.ok() || object_file.empty()) return arrays;
   const absl::StatusOr<Json> object = source.ReadObject(object_file);
   if (!object.ok()) return BadInputAt("--inputs", object.status());
-  for (const auto& [name, value] : object->items()) {
-    const absl::StatusOr<v1::TensorSpec> spec = Find(name);
-    if (!spec.ok()) return spec.status();
-    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
-    if (!array.ok()) return BadInputAt(absl::StrCat("--inputs: ", name), array.status());
-    arrays->emplace_back(name, *std::move(array));
-  }
+  absl::StatusOr<client::NamedArrays> members = ReadObject(*object, "--inputs: ");
+  if (!members.ok()) return members.status();
+  std::move(members->begin(), members->end(), std::back_inserter(*arrays));
   return arrays;
 }
 

@@ -36,8 +36,11 @@ class SpecList {
   absl::StatusOr<client::NamedArrays> Read(const std::vector<std::string>& assignments,
                                            ArraySource& source) const;
 
-  // Those, and those of the JSON object in `object_file`, unless that is empty; "-" is `in`, which may be
-  // null.
+  // The arrays that the members of a JSON object tell; errors begin with `where` and the name.
+  absl::StatusOr<client::NamedArrays> ReadObject(const Json& object, absl::string_view where) const;
+
+  // Those that the assignments tell, and those of the JSON object in `object_file`, unless that is empty; "-"
+  // is `in`, which may be null.
   absl::StatusOr<client::NamedArrays> ReadAll(const std::vector<std::string>& assignments,
                                               const std::string& object_file, std::istream* in) const;
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/method_call.h"
 #include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
@@ -14,14 +15,11 @@ namespace stepwell::cli {
 namespace {
 
 struct StepArguments {
-  std::string state;
-  std::string method = "step";
-  std::vector<std::string> inputs;
-  std::string inputs_file;
-  std::vector<std::string> outputs;
-  std::vector<std::string> fetch;
+  MethodCall call;
+  InputArguments inputs;
   bool no_keep = false;
   bool check_finite = false;
+  ExpectedHeadArgument expected_head;
   MutationArguments mutation;
 };
 
@@ -34,25 +32,18 @@ void WriteResult(const client::StepResult& result, bool minted, std::ostream& ou
   WriteArrays(result.fetched, out);
 }
 
-absl::Status Step(Session& session, const StepArguments& arguments) {
-  const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
-  if (!state.ok()) return state.status();
-  client::StepRequest request{.state = *state,
-                              .method = arguments.method,
-                              .output_names = arguments.outputs,
-                              .keep = !arguments.no_keep,
-                              .check_finite = arguments.check_finite};
-  for (const absl::Status& applied :
-       {arguments.mutation.ApplyExpectedHeadTo(request), arguments.mutation.ApplyTo(request)}) {
+absl::Status Step(Session& session, StepArguments& arguments) {
+  client::StepRequest request{.keep = !arguments.no_keep, .check_finite = arguments.check_finite};
+  for (const absl::Status& applied : {arguments.call.Parse(), arguments.expected_head.ApplyTo(request),
+                                      arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
   }
-  for (const std::string& index : arguments.fetch) request.fetch.push_back({client::IndexPath{index}, {}});
-  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
-  if (!model.ok()) return model.status();
-  const absl::StatusOr<v1::MethodInfo> method = FindMethod(*model, arguments.method);
-  if (!method.ok()) return method.status();
+  const absl::Status found = arguments.call.Find(session);
+  if (!found.ok()) return found;
+  request.state = arguments.call.state;
+  arguments.call.ApplyTo(request);
   absl::StatusOr<client::NamedArrays> inputs =
-      SpecList::Inputs(*model, *method).ReadAll(arguments.inputs, arguments.inputs_file, session.in());
+      arguments.inputs.Read(SpecList::Inputs(arguments.call.model, arguments.call.info), session);
   if (!inputs.ok()) return inputs.status();
   request.inputs = *std::move(inputs);
 
@@ -63,7 +54,7 @@ absl::Status Step(Session& session, const StepArguments& arguments) {
                    {"outputs", ArraysToJson(result->outputs)},
                    {"fetched", ArraysToJson(result->fetched)}});
   } else {
-    WriteResult(*result, request.keep && !method->writes().empty(), session.out());
+    WriteResult(*result, request.keep && !arguments.call.info.writes().empty(), session.out());
   }
   return absl::OkStatus();
 }
@@ -74,22 +65,13 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<StepArguments>();
   CLI::App* command =
       app.add_subcommand("step", "Runs a method on a state, and tells its outputs and the new version");
-  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
-  command->add_option("--method,-m", arguments->method, "Default: step")->type_name("METHOD");
-  AddRepeated(*command, "--input,-i", arguments->inputs,
-              "May be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin")
-      ->type_name("NAME=VALUE");
-  command->add_option("--inputs", arguments->inputs_file, "Inputs as one JSON object; - is stdin")
-      ->type_name("FILE");
-  AddRepeated(*command, "--output,-o", arguments->outputs, "Return only these outputs; may be repeated")
-      ->type_name("NAME");
-  AddRepeated(*command, "--fetch,-f", arguments->fetch,
-              "Return this state array, as it is after the step; may be repeated")
-      ->type_name("INDEX");
+  arguments->call.AddStateTo(*command);
+  arguments->inputs.AddTo(*command, "May be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin");
+  arguments->call.AddResultsTo(*command, "after the step");
   command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
   command->add_flag("--check-finite", arguments->check_finite,
                     "Fail, and make no version, if the state would have a NaN or an infinity");
-  arguments->mutation.AddExpectedHeadTo(*command);
+  arguments->expected_head.AddTo(*command);
   arguments->mutation.AddTo(*command);
   command->footer(
       "A step on a branch moves its head; a step on a version is a fork, and moves nothing.\n"

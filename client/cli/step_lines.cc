@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
 #include "client/cli/array_json.h"
 #include "client/cli/error.h"
 
@@ -48,13 +47,9 @@ absl::StatusOr<client::StreamStep> StepLines::Parse(absl::string_view text) cons
   if (!object.ok()) return object.status();
   if (!object->is_object()) return BadInput("the line is no JSON object of inputs, such as {\"x\": 5}");
   client::StreamStep step = step_;
-  for (const auto& [name, value] : object->items()) {
-    const absl::StatusOr<v1::TensorSpec> spec = specs_.Find(name);
-    if (!spec.ok()) return spec.status();
-    absl::StatusOr<Array> array = ArrayFromJson(value, *spec);
-    if (!array.ok()) return BadInputAt(name, array.status());
-    step.inputs.emplace_back(name, *std::move(array));
-  }
+  absl::StatusOr<client::NamedArrays> inputs = specs_.ReadObject(*object, "");
+  if (!inputs.ok()) return inputs.status();
+  step.inputs = *std::move(inputs);
   return step;
 }
 

@@ -6,23 +6,20 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/method_call.h"
 #include "client/cli/mutation.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
 #include "client/cli/step_lines.h"
-#include "client/cli/syntax.h"
 
 namespace stepwell::cli {
 namespace {
 
 struct StreamArguments {
-  std::string state;
-  std::string method = "step";
-  std::vector<std::string> outputs;
-  std::vector<std::string> fetch;
+  MethodCall call;
   bool no_keep = false;
-  std::vector<std::string> labels;
-  MutationArguments mutation;
+  ExpectedHeadArgument expected_head;
+  LabelArguments labels{"Of each new snapshot; may be repeated"};
 };
 
 // The steps that failed. The first of them decides the exit code.
@@ -77,27 +74,23 @@ absl::Status PrintAnswers(Session& session, StepLines& lines, client::Stream& st
   return failures.ToStatus(steps);
 }
 
-absl::Status Stream(Session& session, const StreamArguments& arguments) {
-  const absl::StatusOr<client::StateRef> state = ParseStateRef(arguments.state);
-  if (!state.ok()) return state.status();
-  client::StreamRequest request{.state = *state};
-  const absl::Status expected = arguments.mutation.ApplyExpectedHeadTo(request);
-  if (!expected.ok()) return expected;
-  client::StreamStep step{
-      .method = arguments.method, .output_names = arguments.outputs, .keep = !arguments.no_keep};
-  absl::StatusOr<client::Labels> labels = ParseLabels(arguments.labels);
-  if (!labels.ok()) return labels.status();
-  step.labels = *std::move(labels);
-  for (const std::string& index : arguments.fetch) step.fetch.push_back({client::IndexPath{index}, {}});
-  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
-  if (!model.ok()) return model.status();
-  const absl::StatusOr<v1::MethodInfo> method = FindMethod(*model, arguments.method);
-  if (!method.ok()) return method.status();
+absl::Status Stream(Session& session, StreamArguments& arguments) {
+  client::StreamRequest request;
+  client::StreamStep step{.keep = !arguments.no_keep};
+  for (const absl::Status& applied :
+       {arguments.call.Parse(), arguments.expected_head.ApplyTo(request), arguments.labels.ApplyTo(step)}) {
+    if (!applied.ok()) return applied;
+  }
+  const absl::Status found = arguments.call.Find(session);
+  if (!found.ok()) return found;
+  request.state = arguments.call.state;
+  arguments.call.ApplyTo(step);
 
   const absl::StatusOr<std::unique_ptr<client::Stream>> stream = session.client().OpenStream(request);
   if (!stream.ok()) return stream.status();
   const std::shared_ptr<StepLines> lines =
-      StepLines::Start(session.in(), SpecList::Inputs(*model, *method), std::move(step), stream->get());
+      StepLines::Start(session.in(), SpecList::Inputs(arguments.call.model, arguments.call.info),
+                       std::move(step), stream->get());
   const absl::Status failed = PrintAnswers(session, *lines, **stream);
   if (!session.out()) (*stream)->Cancel();
   const absl::Status ended = (*stream)->Finish();
@@ -111,17 +104,11 @@ void AddStreamCommand(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<StreamArguments>();
   CLI::App* command = app.add_subcommand(
       "stream", "Steps a state with each line of the standard input, many steps under way at once");
-  AddPositional(*command, "STATE", arguments->state, kStateHelp)->required();
-  command->add_option("--method,-m", arguments->method, "Default: step")->type_name("METHOD");
-  AddRepeated(*command, "--output,-o", arguments->outputs, "Return only these outputs; may be repeated")
-      ->type_name("NAME");
-  AddRepeated(*command, "--fetch,-f", arguments->fetch,
-              "Return this state array, as it is after the step; may be repeated")
-      ->type_name("INDEX");
+  arguments->call.AddStateTo(*command);
+  arguments->call.AddResultsTo(*command, "after the step");
   command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
-  arguments->mutation.AddExpectedHeadTo(*command);
-  AddRepeated(*command, "--label,-l", arguments->labels, "Of each new snapshot; may be repeated")
-      ->type_name("KEY=VALUE");
+  arguments->expected_head.AddTo(*command);
+  arguments->labels.AddTo(*command);
   command->footer(
       "Each line is a JSON object of inputs, {\"x\": 5}, and has one line of answer, in order:\n"
       "{\"version\": …, \"outputs\": …, \"fetched\": …}, or {\"error\": …} for a step that failed, which\n"
