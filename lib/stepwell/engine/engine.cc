@@ -54,7 +54,7 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       pool_(options.worker_threads, options.max_queued_calls) {}
 
 template <typename Request, typename Result, typename Run, typename Repeat>
-void Engine::Once(Request request, Callback<Result> done, Run run, Repeat repeat) {
+void Engine::Once(Request&& request, Callback<Result>&& done, Run run, Repeat repeat) {
   if (request.request_id.empty()) return run(std::move(request), std::nullopt, std::move(done));
   const absl::Status valid = RequestIds::CheckId(request.request_id);
   if (!valid.ok()) return std::move(done)(valid);
@@ -63,7 +63,7 @@ void Engine::Once(Request request, Callback<Result> done, Run run, Repeat repeat
 }
 
 template <typename Request, typename Result, typename Run, typename Repeat>
-void Engine::OnceUnder(const RequestKey& key, Request request, Callback<Result> done, Run run,
+void Engine::OnceUnder(const RequestKey& key, Request&& request, Callback<Result>&& done, Run run,
                        Repeat repeat) {
   const CallContext call = request.call;
   request_ids_.Enter(key, call,
@@ -85,7 +85,7 @@ void Engine::OnceUnder(const RequestKey& key, Request request, Callback<Result> 
 void Engine::MakeState(MakeStateRequest request, Callback<MakeStateResult> done) {
   Once(
       std::move(request), std::move(done),
-      [this](MakeStateRequest first, std::optional<RequestKey> key, Callback<MakeStateResult> made) {
+      [this](MakeStateRequest&& first, std::optional<RequestKey> key, Callback<MakeStateResult>&& made) {
         MakeNewState(std::move(first), std::move(key), std::move(made));
       },
       [this](const MakeStateRequest&, const RequestRecord& record, Callback<MakeStateResult> made) {
@@ -152,7 +152,7 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
 void Engine::Step(StepRequest request, Callback<StepResult> done) {
   Once(
       std::move(request), std::move(done),
-      [this](StepRequest first, std::optional<RequestKey> key, Callback<StepResult> stepped) {
+      [this](StepRequest&& first, std::optional<RequestKey> key, Callback<StepResult>&& stepped) {
         std::make_shared<stepwell::Step>(context_, std::move(first), std::move(key), std::nullopt,
                                          std::move(stepped))
             ->Start();
@@ -196,8 +196,8 @@ void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done)
   };
   Once(
       std::move(request), std::move(done),
-      [this, start](BatchStepRequest first, std::optional<RequestKey> key,
-                    Callback<BatchStepResult> stepped) {
+      [this, start](BatchStepRequest&& first, std::optional<RequestKey> key,
+                    Callback<BatchStepResult>&& stepped) {
         if (!key.has_value()) return start(std::move(first), std::nullopt, std::move(stepped));
         // Remembered before any step is, so that the id belongs to this request from now on.
         CommitBatch batch;
@@ -221,7 +221,8 @@ void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done)
 
 void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
                          Callback<StepResult> done) {
-  auto run = [this](StepRequest first, std::optional<RequestKey> first_key, Callback<StepResult> stepped) {
+  auto run = [this](StepRequest&& first, std::optional<RequestKey> first_key,
+                    Callback<StepResult>&& stepped) {
     std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key), std::nullopt,
                                      std::move(stepped))
         ->Start();
@@ -236,7 +237,7 @@ void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& k
 void Engine::Scan(ScanRequest request, Callback<ScanResult> done) {
   Once(
       std::move(request), std::move(done),
-      [this](ScanRequest first, std::optional<RequestKey> key, Callback<ScanResult> scanned) {
+      [this](ScanRequest&& first, std::optional<RequestKey> key, Callback<ScanResult>&& scanned) {
         std::make_shared<stepwell::Scan>(context_, std::move(first), std::move(key), nullptr,
                                          std::move(scanned))
             ->Start();
@@ -252,7 +253,7 @@ void Engine::SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const 
   using Done = Callback<std::shared_ptr<const Snapshot>>;
   Once(
       std::move(request), std::move(done),
-      [this](SetArraysRequest first, std::optional<RequestKey> key, Done set) {
+      [this](SetArraysRequest&& first, std::optional<RequestKey> key, Done&& set) {
         std::make_shared<stepwell::SetArrays>(context_, std::move(first), std::move(key), std::move(set))
             ->Start();
       },
@@ -322,7 +323,7 @@ void Engine::DiffSnapshots(DiffSnapshotsRequest request, Callback<DiffSnapshotsR
 void Engine::UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done) {
   Once(
       std::move(request), std::move(done),
-      [this](UpdateSnapshotRequest first, std::optional<RequestKey> key, Callback<SnapshotInfo> updated) {
+      [this](UpdateSnapshotRequest&& first, std::optional<RequestKey> key, Callback<SnapshotInfo>&& updated) {
         history_.Update(std::move(first), std::move(key), std::move(updated));
       },
       [this](const UpdateSnapshotRequest& again, const RequestRecord&, Callback<SnapshotInfo> updated) {
@@ -336,7 +337,7 @@ void Engine::ChangeBranch(Request request, Callback<BranchRecord> done,
                                                    Callback<BranchRecord>)) {
   Once(
       std::move(request), std::move(done),
-      [this, change](Request first, std::optional<RequestKey> key, Callback<BranchRecord> changed) {
+      [this, change](Request&& first, std::optional<RequestKey> key, Callback<BranchRecord>&& changed) {
         (branches_.*change)(std::move(first), std::move(key), std::move(changed));
       },
       [](const Request&, const RequestRecord& record, Callback<BranchRecord> changed) {

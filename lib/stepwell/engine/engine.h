@@ -133,9 +133,9 @@ class Engine {
   // Answers `request` by `run`(request, key to remember it under, if any, done), or where that was done
   // already, by `repeat`(request, what was done, done).
   template <typename Request, typename Result, typename Run, typename Repeat>
-  void Once(Request request, Callback<Result> done, Run run, Repeat repeat);
+  void Once(Request&& request, Callback<Result>&& done, Run run, Repeat repeat);
   template <typename Request, typename Result, typename Run, typename Repeat>
-  void OnceUnder(const RequestKey& key, Request request, Callback<Result> done, Run run, Repeat repeat);
+  void OnceUnder(const RequestKey& key, Request&& request, Callback<Result>&& done, Run run, Repeat repeat);
   template <typename Request>
   void ChangeBranch(Request request, Callback<BranchRecord> done,
                     void (Branches::*change)(Request, std::optional<RequestKey>, Callback<BranchRecord>));

@@ -67,13 +67,13 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
 
 }  // namespace
 
-void SnapshotWriter::Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
-                           Store::DoneCallback durable) {
+void SnapshotWriter::Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
+                           Store::DoneCallback&& durable) {
   Number({}, std::move(draft), durability, std::move(visible), std::move(durable));
 }
 
-void SnapshotWriter::Number(Numbers numbers, SnapshotDraft draft, Durability durability,
-                            SnapshotCallback visible, Store::DoneCallback durable) {
+void SnapshotWriter::Number(Numbers&& numbers, SnapshotDraft&& draft, Durability durability,
+                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
   while (numbers.size() < draft.versions.size()) {
     const std::optional<Version> at_hand = versions_->TryNext();
     if (at_hand.has_value()) {

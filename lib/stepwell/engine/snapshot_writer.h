@@ -57,14 +57,14 @@ class SnapshotWriter {
 
   // Commits `draft`. `visible` gets the snapshots once others can see them, or why they never will be; only
   // in the first case, `durable` follows when `durability` is reached. Errors are those of Store.
-  void Write(SnapshotDraft draft, Durability durability, SnapshotCallback visible,
-             Store::DoneCallback durable);
+  void Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
+             Store::DoneCallback&& durable);
 
  private:
   using Numbers = absl::InlinedVector<Version, 1>;
   // Commits once there is a number for each version.
-  void Number(Numbers numbers, SnapshotDraft draft, Durability durability, SnapshotCallback visible,
-              Store::DoneCallback durable);
+  void Number(Numbers&& numbers, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
+              Store::DoneCallback&& durable);
   void Commit(const Numbers& numbers, SnapshotDraft&& draft, Durability durability,
               SnapshotCallback&& visible, Store::DoneCallback&& durable);
 
