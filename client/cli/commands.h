@@ -26,6 +26,7 @@ void AddDiffCommand(CLI::App& app, Command& chosen);       // diff
 void AddSnapshotCommand(CLI::App& app, Command& chosen);   // snapshot
 void AddLogCommand(CLI::App& app, Command& chosen);        // log
 void AddLabelCommands(CLI::App& app, Command& chosen);     // label, pin, unpin
+void AddDeleteCommand(CLI::App& app, Command& chosen);     // delete
 void AddBranchCommands(CLI::App& app, Command& chosen);    // branch create, get, list, …; fork
 void AddServeInfoCommand(CLI::App& app, Command& chosen);  // serve-info
 

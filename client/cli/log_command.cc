@@ -74,9 +74,11 @@ absl::Status Log(Session& session, const LogArguments& arguments) {
       "", [&branches](const v1::Branch& branch) { branches[branch.head()].push_back(branch.name()); });
   if (!listed.ok()) return listed;
 
-  // Where some are left out, a line from one to the next would say what is not so.
-  const bool is_whole = request->labels.empty() && request->end_time == absl::InfiniteFuture() &&
-                        request->begin_time == absl::InfinitePast();
+  // Ancestors are one line. Where some of a model are left out, a line from one to the next would say what is
+  // not so.
+  const bool is_tree = arguments.state.empty() && request->labels.empty() &&
+                       request->end_time == absl::InfiniteFuture() &&
+                       request->begin_time == absl::InfinitePast();
   VersionGraph graph;
   Json json = Json::array();
   bool more = true;
@@ -91,7 +93,7 @@ absl::Status Log(Session& session, const LogArguments& arguments) {
       if (session.json()) {
         json.push_back(SnapshotToJson(snapshot));
         json.back()["branches"] = names;
-      } else if (!is_whole) {
+      } else if (!is_tree) {
         session.out() << "* " << Describe(snapshot, names) << "\n";
       } else {
         const auto parent = snapshot.has_parent() ? std::make_optional(snapshot.parent()) : std::nullopt;

@@ -96,6 +96,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddSnapshotCommand(app, chosen);
   AddLogCommand(app, chosen);
   AddLabelCommands(app, chosen);
+  AddDeleteCommand(app, chosen);
   AddBranchCommands(app, chosen);
   AddServeInfoCommand(app, chosen);
   NameGroups(app);

@@ -10,6 +10,10 @@ namespace stepwell::cli {
 std::vector<std::string> VersionGraph::Add(int64_t version, std::optional<int64_t> parent,
                                            const std::string& text) {
   std::vector<std::string> lines;
+  for (size_t lane = lanes_.size(); lane-- > 0;) {
+    if (lanes_[lane] <= version) continue;
+    if (std::optional<std::string> ended = Close(lane, std::nullopt)) lines.push_back(*std::move(ended));
+  }
   const auto at = static_cast<size_t>(std::ranges::find(lanes_, version) - lanes_.begin());
   if (at == lanes_.size()) lanes_.push_back(version);
   for (size_t lane = lanes_.size() - 1; lane > at; --lane) {

@@ -19,7 +19,8 @@ namespace stepwell::cli {
 // Thread-compatible.
 class VersionGraph {
  public:
-  // The lines for a version, beside which stands `text`. It must come before its parent.
+  // The lines for a version, beside which stands `text`. Versions come in descending order, so that a parent
+  // that was passed over is known to be gone: the line to it ends there.
   std::vector<std::string> Add(int64_t version, std::optional<int64_t> parent, const std::string& text);
 
  private:

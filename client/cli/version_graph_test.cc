@@ -56,6 +56,17 @@ TEST(VersionGraph, LanesRunPastEachOther) {
 )");
 }
 
+TEST(VersionGraph, LineToAVersionThatIsGoneEnds) {
+  EXPECT_EQ(Draw({{7, 5}, {6, 4}, {4, 3}, {2, 1}, {1, std::nullopt}}), R"(
+* 7
+| * 6
+ /
+* 4
+* 2
+* 1
+)");
+}
+
 TEST(VersionGraph, TreesStandBesideEachOther) {
   EXPECT_EQ(Draw({{4, 2}, {3, 1}, {2, std::nullopt}, {1, std::nullopt}}), R"(
 * 4

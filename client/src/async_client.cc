@@ -220,6 +220,12 @@ PendingCall AsyncClient::ListSnapshots(const ListSnapshotsRequest& request,
   return Start(ListSnapshotsRpc(request), std::move(done), options);
 }
 
+PendingCall AsyncClient::DeleteSnapshots(const DeleteSnapshotsRequest& request,
+                                         Callback<v1::DeleteSnapshotsResponse> done,
+                                         const CallOptions& options) {
+  return Start(DeleteSnapshotsRpc(request), std::move(done), options);
+}
+
 PendingCall AsyncClient::UpdateSnapshot(const UpdateSnapshotRequest& request, Callback<v1::Snapshot> done,
                                         const CallOptions& options) {
   return Start(UpdateSnapshotRpc(request), std::move(done), options);

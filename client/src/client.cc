@@ -181,6 +181,11 @@ absl::StatusOr<v1::ListSnapshotsResponse> Client::ListSnapshots(const ListSnapsh
   return Run(stubs_, options_, options, ListSnapshotsRpc(request));
 }
 
+absl::StatusOr<v1::DeleteSnapshotsResponse> Client::DeleteSnapshots(const DeleteSnapshotsRequest& request,
+                                                                    const CallOptions& options) {
+  return Run(stubs_, options_, options, DeleteSnapshotsRpc(request));
+}
+
 absl::StatusOr<v1::Snapshot> Client::UpdateSnapshot(const UpdateSnapshotRequest& request,
                                                     const CallOptions& options) {
   return Run(stubs_, options_, options, UpdateSnapshotRpc(request));

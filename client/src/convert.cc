@@ -250,6 +250,13 @@ v1::UpdateSnapshotRequest ToProto(const UpdateSnapshotRequest& request) {
   return message;
 }
 
+v1::DeleteSnapshotsRequest ToProto(const DeleteSnapshotsRequest& request) {
+  v1::DeleteSnapshotsRequest message;
+  for (const Version& version : request.versions) message.add_versions(version.value);
+  SetMutation(message, request);
+  return message;
+}
+
 v1::CreateBranchRequest ToProto(const CreateBranchRequest& request) {
   v1::CreateBranchRequest message;
   message.set_name(request.name);

@@ -24,6 +24,7 @@ v1::Durability ToProto(Durability durability);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);
 v1::UpdateSnapshotRequest ToProto(const UpdateSnapshotRequest& request);
+v1::DeleteSnapshotsRequest ToProto(const DeleteSnapshotsRequest& request);
 v1::CreateBranchRequest ToProto(const CreateBranchRequest& request);
 v1::ListBranchesRequest ToProto(const ListBranchesRequest& request);
 v1::UpdateBranchRequest ToProto(const UpdateBranchRequest& request);

@@ -130,6 +130,11 @@ inline auto UpdateSnapshotRpc(const UpdateSnapshotRequest& request) {
                  Only(&v1::UpdateSnapshotResponse::mutable_snapshot));
 }
 
+inline auto DeleteSnapshotsRpc(const DeleteSnapshotsRequest& request) {
+  return MakeRpc(&Stubs::states, &States::DeleteSnapshots, &States::async_interface::DeleteSnapshots,
+                 !request.request_id.empty(), ToProto(request), Whole<v1::DeleteSnapshotsResponse>);
+}
+
 inline auto CreateBranchRpc(const CreateBranchRequest& request) {
   return MakeRpc(&Stubs::branches, &Branches::CreateBranch, &Branches::async_interface::CreateBranch,
                  !request.request_id.empty(), ToProto(request),

@@ -105,6 +105,19 @@ absl::StatusOr<UpdateSnapshotRequest> Decode(const v1::UpdateSnapshotRequest& me
   return request;
 }
 
+absl::StatusOr<DeleteSnapshotsRequest> Decode(const v1::DeleteSnapshotsRequest& message) {
+  const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
+  if (!durability.ok()) return durability.status();
+  DeleteSnapshotsRequest request{.request_id = message.request_id(), .durability = *durability};
+  request.versions.reserve(static_cast<size_t>(message.versions_size()));
+  for (const int64_t number : message.versions()) {
+    const absl::StatusOr<Version> version = DecodeVersion("versions", number);
+    if (!version.ok()) return version.status();
+    request.versions.push_back(*version);
+  }
+  return request;
+}
+
 // Of GetArrays and ReadArrays.
 template <typename Message>
 absl::StatusOr<GetArraysRequest> DecodeRead(Message&& message) {
@@ -191,6 +204,9 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_
   AddUnary<v1::UpdateSnapshotRequest>(
       rpcs, generated_, &Generated::RequestUpdateSnapshot,
       [this](auto call, auto request) { UpdateSnapshot(call, std::move(request)); });
+  AddUnary<v1::DeleteSnapshotsRequest>(
+      rpcs, generated_, &Generated::RequestDeleteSnapshots,
+      [this](auto call, auto request) { DeleteSnapshots(call, std::move(request)); });
 }
 
 void StateService::MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message) {
@@ -316,6 +332,20 @@ void StateService::UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::Upd
   request->call = call->context();
   engine_->UpdateSnapshot(*std::move(request),
                           AnswerWithSnapshot<v1::UpdateSnapshotResponse>(std::move(call)));
+}
+
+void StateService::DeleteSnapshots(std::shared_ptr<UnaryCall> call,
+                                   const v1::DeleteSnapshotsRequest& message) {
+  absl::StatusOr<DeleteSnapshotsRequest> request = Decode(message);
+  if (!request.ok()) return call->Answer(request.status());
+  request->call = call->context();
+  engine_->DeleteSnapshots(*std::move(request),
+                           [call = std::move(call)](absl::StatusOr<DeleteSnapshotsResult> deleted) {
+                             if (!deleted.ok()) return call->Answer(deleted.status());
+                             v1::DeleteSnapshotsResponse reply;
+                             reply.set_freed_bytes(deleted->freed_bytes);
+                             call->Answer(Serialize(reply));
+                           });
 }
 
 }  // namespace stepwell::server

@@ -10,7 +10,8 @@
 namespace stepwell::server {
 
 // Serves stepwell.v1.StateService: MakeState, Step, StepStream, BatchStep, Scan, SetArrays, WriteArrays,
-// GetArrays, ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot and DiffSnapshots. Thread-safe.
+// GetArrays, ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot, DeleteSnapshots and DiffSnapshots.
+// Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
@@ -19,13 +20,13 @@ class StateService {
 
  private:
   using Service = v1::StateService;
-  using Generated =
-      Service::WithRawMethod_MakeState<Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<
-          Service::WithRawMethod_BatchStep<Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<
-              Service::WithRawMethod_WriteArrays<Service::WithRawMethod_GetArrays<
-                  Service::WithRawMethod_ReadArrays<Service::WithRawMethod_GetSnapshot<
-                      Service::WithRawMethod_ListSnapshots<Service::WithRawMethod_UpdateSnapshot<
-                          Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>>;
+  using Generated = Service::WithRawMethod_MakeState<
+      Service::WithRawMethod_Step<Service::WithRawMethod_StepStream<Service::WithRawMethod_BatchStep<
+          Service::WithRawMethod_Scan<Service::WithRawMethod_SetArrays<Service::WithRawMethod_WriteArrays<
+              Service::WithRawMethod_GetArrays<Service::WithRawMethod_ReadArrays<
+                  Service::WithRawMethod_GetSnapshot<Service::WithRawMethod_ListSnapshots<
+                      Service::WithRawMethod_UpdateSnapshot<Service::WithRawMethod_DeleteSnapshots<
+                          Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);
@@ -36,6 +37,7 @@ class StateService {
   void GetSnapshot(std::shared_ptr<UnaryCall> call, v1::GetSnapshotRequest&& message);
   void ListSnapshots(std::shared_ptr<UnaryCall> call, v1::ListSnapshotsRequest&& message);
   void UpdateSnapshot(std::shared_ptr<UnaryCall> call, const v1::UpdateSnapshotRequest& message);
+  void DeleteSnapshots(std::shared_ptr<UnaryCall> call, const v1::DeleteSnapshotsRequest& message);
   void DiffSnapshots(std::shared_ptr<UnaryCall> call, v1::DiffSnapshotsRequest&& message);
 
   Engine* const engine_;

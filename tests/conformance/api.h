@@ -49,6 +49,7 @@ class Api {
   // Every page of `request.limit`.
   virtual absl::StatusOr<std::vector<SnapshotRecord>> ListSnapshots(ListSnapshotsRequest request) = 0;
   virtual absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) = 0;
+  virtual absl::StatusOr<int64_t> DeleteSnapshots(const DeleteSnapshotsRequest& request) = 0;  // Freed bytes.
   virtual absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) = 0;
   virtual absl::StatusOr<BranchRecord> GetBranch(const std::string& name) = 0;
   virtual absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) = 0;

@@ -192,6 +192,14 @@ class ClientApi final : public Api {
                                               .request_id = request.request_id,
                                               .durability = ToClient(request.durability)}));
   }
+  absl::StatusOr<int64_t> DeleteSnapshots(const DeleteSnapshotsRequest& request) override {
+    client::DeleteSnapshotsRequest to{.request_id = request.request_id,
+                                      .durability = ToClient(request.durability)};
+    for (const Version version : request.versions) to.versions.push_back(ToClient(version));
+    const auto deleted = client_->DeleteSnapshots(to);
+    if (!deleted.ok()) return deleted.status();
+    return deleted->freed_bytes();
+  }
   absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
     return FromProto(client_->CreateBranch({.name = request.name,
                                             .state = ToClient(request.state),

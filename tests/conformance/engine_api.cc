@@ -67,6 +67,11 @@ class EngineApi final : public Api {
   absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) override {
     return RecordOf(Await(engine_, &Engine::UpdateSnapshot, request));
   }
+  absl::StatusOr<int64_t> DeleteSnapshots(const DeleteSnapshotsRequest& request) override {
+    const auto deleted = Await(engine_, &Engine::DeleteSnapshots, request);
+    if (!deleted.ok()) return deleted.status();
+    return deleted->freed_bytes;
+  }
   absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
     return Await(engine_, &Engine::CreateBranch, request);
   }

@@ -103,6 +103,20 @@ TEST_F(CliHistoryTest, ScanStepsThroughStackedInputs) {
   ExpectError({"scan", root, "-i", "x=[1]", "-i", "z=[1]"}, 2, "no input \"z\"");
 }
 
+TEST_F(CliHistoryTest, DeletesVersionsOrSaysWhyNot) {
+  const std::string root = Make("counter", {"-b", "deleting"});
+  const std::string one = Add(root), two = Add(one);
+  ExpectError({"delete", root, one}, 1, "is the head of branch \"deleting\"", "SNAPSHOT_IS_HEAD");
+  Text({"pin", one});
+  ExpectError({"delete", one}, 1, "is pinned", "SNAPSHOT_PINNED");
+  Text({"unpin", one});
+  EXPECT_EQ(Text({"delete", one}), "deleted 1 version, freed 4 B of arrays\n");
+  ExpectError({"snapshot", one}, 1, "was deleted", "SNAPSHOT_EVICTED");
+  ExpectError({"delete", "soon"}, 2, "soon");
+  EXPECT_THAT(Text({"log", two}), MatchesRegex(absl::StrCat("\\* ", two, " .*\n\\* ", root, " .*\n")));
+  EXPECT_EQ(Json({"delete", two})["freed_bytes"], 4);
+}
+
 // The command lines between backticks in the second column of the table of calls.
 std::vector<std::string> DocumentedCommands() {
   std::ifstream file(STEPWELL_SOURCE_DIR "/docs/api.md");

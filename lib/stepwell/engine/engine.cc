@@ -38,7 +38,7 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       queues_("branch", &pool_, options.max_queued_per_branch),
       request_ids_(store, &pool_, clock, options.max_queued_per_branch),
       branches_(store, &queues_, clock, options.default_durability),
-      history_(store, &branches_, clock, options.default_durability),
+      history_(store, &cache_, &branches_, clock, options.default_durability),
       context_{.store = store,
                .models = models,
                .cache = &cache_,
@@ -328,6 +328,19 @@ void Engine::UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo
       },
       [this](const UpdateSnapshotRequest& again, const RequestRecord&, Callback<SnapshotInfo> updated) {
         history_.Get({again.version}, std::move(updated));
+      });
+}
+
+void Engine::DeleteSnapshots(DeleteSnapshotsRequest request, Callback<DeleteSnapshotsResult> done) {
+  Once(
+      std::move(request), std::move(done),
+      [this](DeleteSnapshotsRequest&& first, std::optional<RequestKey> key,
+             Callback<DeleteSnapshotsResult>&& deleted) {
+        history_.Delete(std::move(first), std::move(key), std::move(deleted));
+      },
+      [](const DeleteSnapshotsRequest&, const RequestRecord& record,
+         Callback<DeleteSnapshotsResult> deleted) {
+        std::move(deleted)(DeleteSnapshotsResult{record.freed_bytes});
       });
 }
 

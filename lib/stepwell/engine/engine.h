@@ -94,6 +94,11 @@ class Engine {
   // Changes what is said of a snapshot, never its state. NOT_FOUND: version.
   void UpdateSnapshot(UpdateSnapshotRequest request, Callback<SnapshotInfo> done);
 
+  // Deletes snapshots for good, all or none of them. What descends from them, or shares their arrays, stays
+  // whole. NOT_FOUND: version (SNAPSHOT_EVICTED when it was deleted before). FAILED_PRECONDITION: one is
+  // pinned or a branch's head. INVALID_ARGUMENT: none, or more than 10,000.
+  void DeleteSnapshots(DeleteSnapshotsRequest request, Callback<DeleteSnapshotsResult> done);
+
   // How two snapshots differ, index by index, also of different revisions or models: arrays are matched by
   // their index, and those that both share are not read. NOT_FOUND: version, branch, model; an index that
   // neither has. OUT_OF_RANGE: a position. RESOURCE_EXHAUSTED: a queue is full. CANCELLED, DEADLINE_EXCEEDED.

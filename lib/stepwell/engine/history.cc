@@ -6,11 +6,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
 namespace stepwell {
 namespace {
 
 // Read for one page of a listing that leaves some out.
 constexpr size_t kMaxRead = 1000;
+
+// The store does nothing else while it drops them.
+constexpr size_t kMaxDeletions = 10'000;
 
 using Records = std::vector<std::shared_ptr<const SnapshotRecord>>;
 
@@ -109,6 +115,26 @@ void History::Update(UpdateSnapshotRequest request, std::optional<RequestKey> ke
         if (!durable.ok()) return std::move(*shared_done)(std::move(durable));
         Read(version, std::move(*shared_done));
       });
+}
+
+void History::Delete(DeleteSnapshotsRequest request, std::optional<RequestKey> key,
+                     Callback<DeleteSnapshotsResult> done) {
+  if (request.versions.empty() || request.versions.size() > kMaxDeletions) {
+    return std::move(done)(absl::InvalidArgumentError(
+        absl::StrCat(request.versions.size(), " versions to delete; expected 1 to ", kMaxDeletions)));
+  }
+  std::ranges::sort(request.versions);
+  const auto repeated = std::ranges::unique(request.versions);
+  request.versions.erase(repeated.begin(), repeated.end());
+  SnapshotDrop drop{.versions = request.versions};
+  if (key.has_value()) drop.request = key->ToRecord(clock_->Now());
+  store_->DropSnapshots(std::move(drop), request.durability.value_or(default_durability_),
+                        [this, versions = std::move(request.versions),
+                         done = std::move(done)](absl::StatusOr<int64_t> freed_bytes) mutable {
+                          if (!freed_bytes.ok()) return std::move(done)(freed_bytes.status());
+                          cache_->Erase(versions);
+                          std::move(done)(DeleteSnapshotsResult{*freed_bytes});
+                        });
 }
 
 }  // namespace stepwell

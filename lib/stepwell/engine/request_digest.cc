@@ -120,6 +120,10 @@ std::string DigestOf(const UpdateSnapshotRequest& request) {
   return Digester("UpdateSnapshot").Finish(request.version, request.labels, request.pinned);
 }
 
+std::string DigestOf(const DeleteSnapshotsRequest& request) {
+  return Digester("DeleteSnapshots").Finish(request.versions);
+}
+
 std::string DigestOf(const CreateBranchRequest& request) {
   return Digester("CreateBranch").Finish(request.name, request.state, request.labels, request.expire_time);
 }

@@ -15,6 +15,7 @@ std::string DigestOf(const BatchStepRequest& request);
 std::string DigestOf(const ScanRequest& request);
 std::string DigestOf(const SetArraysRequest& request);
 std::string DigestOf(const UpdateSnapshotRequest& request);
+std::string DigestOf(const DeleteSnapshotsRequest& request);
 std::string DigestOf(const CreateBranchRequest& request);
 std::string DigestOf(const UpdateBranchRequest& request);
 std::string DigestOf(const DeleteBranchRequest& request);

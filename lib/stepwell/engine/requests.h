@@ -231,6 +231,17 @@ struct UpdateSnapshotRequest {
   CallContext call;
 };
 
+struct DeleteSnapshotsRequest {
+  std::vector<Version> versions;  // At least one.
+  std::string request_id;
+  std::optional<Durability> durability;
+  CallContext call;
+};
+
+struct DeleteSnapshotsResult {
+  int64_t freed_bytes = 0;  // Of arrays that no snapshot refers to any more.
+};
+
 struct CreateBranchRequest {
   std::string name;
   StateRef state = Version(0);  // Becomes the head.

@@ -122,9 +122,10 @@ void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durab
   }
   store_->Commit(
       std::move(batch), durability,
-      [this, made = std::move(made), visible = std::move(visible)](absl::Status status) mutable {
+      [this, epoch = cache_->epoch(), made = std::move(made),
+       visible = std::move(visible)](absl::Status status) mutable {
         if (!status.ok()) return std::move(visible)(std::move(status));
-        for (const auto& snapshot : made) cache_->Put(snapshot);
+        for (const auto& snapshot : made) cache_->Put(snapshot, epoch);
         std::move(visible)(std::move(made));
       },
       std::move(durable));

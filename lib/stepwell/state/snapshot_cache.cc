@@ -10,9 +10,13 @@ namespace {
 // Gathers the arrays of one record. The store may answer from several threads; the last answer finishes it.
 class ArrayGatherer {
  public:
-  ArrayGatherer(SnapshotCache* cache, std::shared_ptr<const SnapshotRecord> record,
-                SnapshotCache::SnapshotCallback done)
-      : cache_(cache), record_(std::move(record)), done_(std::move(done)), arrays_(record_->writers.size()) {}
+  ArrayGatherer(SnapshotCache* cache, SnapshotCache::Epoch epoch,
+                std::shared_ptr<const SnapshotRecord> record, SnapshotCache::SnapshotCallback done)
+      : cache_(cache),
+        epoch_(epoch),
+        record_(std::move(record)),
+        done_(std::move(done)),
+        arrays_(record_->writers.size()) {}
 
   static void Start(std::shared_ptr<ArrayGatherer> self, Store* store) {
     const size_t count = self->arrays_.size();
@@ -46,11 +50,12 @@ class ArrayGatherer {
     // Nobody else is left.
     if (!status_.ok()) return std::move(done_)(status_);
     auto snapshot = std::make_shared<const Snapshot>(std::move(record_), std::move(arrays_));
-    cache_->Put(snapshot);
+    cache_->Put(snapshot, epoch_);
     std::move(done_)(std::move(snapshot));
   }
 
   SnapshotCache* const cache_;
+  const SnapshotCache::Epoch epoch_;
   std::shared_ptr<const SnapshotRecord> record_;
   SnapshotCache::SnapshotCallback done_;
   absl::Mutex mutex_;
@@ -83,19 +88,21 @@ void SnapshotCache::Get(Version version, bool to_step, SnapshotCallback done) {
 }
 
 void SnapshotCache::Load(Version version, SnapshotCallback done) {
-  store_->ReadSnapshot(version, [this, done = std::move(done)](
+  store_->ReadSnapshot(version, [this, epoch = epoch(), done = std::move(done)](
                                     absl::StatusOr<std::shared_ptr<const SnapshotRecord>> record) mutable {
     if (!record.ok()) return std::move(done)(record.status());
-    ArrayGatherer::Start(std::make_shared<ArrayGatherer>(this, *std::move(record), std::move(done)), store_);
+    ArrayGatherer::Start(std::make_shared<ArrayGatherer>(this, epoch, *std::move(record), std::move(done)),
+                         store_);
   });
 }
 
-void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
+void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot, Epoch epoch) {
   const Version version = snapshot->version();
   Shard& shard = ShardOf(version);
   std::shared_ptr<const Snapshot>
       evicted;  // Freed after the lock, which may be the last reference to large arrays.
   absl::MutexLock lock(&shard.mutex);
+  if (epoch_.load(std::memory_order_relaxed) != epoch) return;
   const auto found = shard.by_version.find(version);
   if (found != shard.by_version.end()) {
     shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
@@ -109,6 +116,21 @@ void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot) {
     shard.by_version.erase(evicted->version());
   }
   shard.by_version.emplace(version, shard.recency.begin());
+}
+
+// Who puts a snapshot in either sees that the epoch is another one, or has put it in before it is taken out.
+void SnapshotCache::Erase(absl::Span<const Version> versions) {
+  epoch_.fetch_add(1, std::memory_order_acq_rel);
+  for (const Version version : versions) {
+    Shard& shard = ShardOf(version);
+    std::shared_ptr<const Snapshot> erased;  // Freed after the lock.
+    absl::MutexLock lock(&shard.mutex);
+    const auto found = shard.by_version.find(version);
+    if (found == shard.by_version.end()) continue;
+    erased = std::move(found->second->snapshot);
+    shard.recency.erase(found->second);
+    shard.by_version.erase(found);
+  }
 }
 
 }  // namespace stepwell

@@ -2,7 +2,9 @@
 #define STEPWELL_STATE_SNAPSHOT_CACHE_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "stepwell/state/snapshot.h"
 #include "stepwell/storage/store.h"
 
@@ -37,8 +40,15 @@ class SnapshotCache {
   // The snapshot under `version` when it is here, else null.
   std::shared_ptr<const Snapshot> Find(Version version) { return Find(version, /*to_step=*/false); }
 
-  // Makes `snapshot` the most recently used.
-  void Put(std::shared_ptr<const Snapshot> snapshot);
+  // What Put is to be told: taken before the store was asked for the snapshot, or to commit it.
+  using Epoch = uint64_t;
+  Epoch epoch() const { return epoch_.load(std::memory_order_acquire); }
+
+  // Makes `snapshot` the most recently used; unless snapshots were dropped since `epoch`, perhaps this one.
+  void Put(std::shared_ptr<const Snapshot> snapshot, Epoch epoch);
+
+  // To be called when the store has dropped `versions`: from now on, they are not found here.
+  void Erase(absl::Span<const Version> versions);
 
  private:
   struct Entry {
@@ -62,6 +72,7 @@ class SnapshotCache {
 
   Store* const store_;
   const size_t capacity_per_shard_;
+  std::atomic<Epoch> epoch_ = 0;  // Counts the calls of Erase.
   std::array<Shard, kShards> shards_;
 };
 

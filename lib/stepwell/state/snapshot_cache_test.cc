@@ -43,14 +43,14 @@ TEST(SnapshotCache, ReturnsTheVeryObjectThatWasPut) {
   MemoryStore store;
   SnapshotCache cache(&store, 16);
   const auto snapshot = StoreSnapshot(store, Version(1));
-  cache.Put(snapshot);
+  cache.Put(snapshot, cache.epoch());
   EXPECT_EQ(*Get(cache, Version(1)), snapshot);
 }
 
 TEST(SnapshotCache, BringsAColdSnapshotBackWhole) {
   MemoryStore store;
   SnapshotCache cache(&store, 16);
-  for (int64_t v = 1; v <= 100; ++v) cache.Put(StoreSnapshot(store, Version(v)));
+  for (int64_t v = 1; v <= 100; ++v) cache.Put(StoreSnapshot(store, Version(v)), cache.epoch());
   const auto cold = Get(cache, Version(1));
   ASSERT_TRUE(cold.ok()) << cold.status();
   EXPECT_EQ((*cold)->version(), Version(1));
@@ -64,10 +64,10 @@ TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
   const auto first = StoreSnapshot(store, Version(1)), second = StoreSnapshot(store, Version(17)),
              third = StoreSnapshot(store, Version(33));
-  cache.Put(first);
-  cache.Put(second);
+  cache.Put(first, cache.epoch());
+  cache.Put(second, cache.epoch());
   ASSERT_EQ(*Get(cache, Version(1)), first);
-  cache.Put(third);
+  cache.Put(third, cache.epoch());
   EXPECT_EQ(*Get(cache, Version(1)), first);
   EXPECT_EQ(*Get(cache, Version(33)), third);
   EXPECT_NE(*Get(cache, Version(17)), second) << "read again from the store";
@@ -77,10 +77,10 @@ TEST(SnapshotCache, DropsWhatWasSteppedOnceBeforeWhatIsOlder) {
   MemoryStore store;
   SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
   const auto leaf = StoreSnapshot(store, Version(1)), base = StoreSnapshot(store, Version(17));
-  cache.Put(leaf);
-  cache.Put(base);
+  cache.Put(leaf, cache.epoch());
+  cache.Put(base, cache.epoch());
   EXPECT_EQ(*GetToStep(cache, Version(17)), base);
-  cache.Put(StoreSnapshot(store, Version(33)));
+  cache.Put(StoreSnapshot(store, Version(33)), cache.epoch());
   EXPECT_EQ(*Get(cache, Version(1)), leaf);
   EXPECT_NE(*Get(cache, Version(17)), base) << "read again from the store";
 }
@@ -89,11 +89,11 @@ TEST(SnapshotCache, KeepsWhatIsSteppedAgainAndAgain) {
   MemoryStore store;
   SnapshotCache cache(&store, 32);
   const auto leaf = StoreSnapshot(store, Version(1)), prompt = StoreSnapshot(store, Version(17));
-  cache.Put(prompt);
-  cache.Put(leaf);
+  cache.Put(prompt, cache.epoch());
+  cache.Put(leaf, cache.epoch());
   EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
   EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
-  cache.Put(StoreSnapshot(store, Version(33)));
+  cache.Put(StoreSnapshot(store, Version(33)), cache.epoch());
   EXPECT_EQ(*GetToStep(cache, Version(17)), prompt);
   EXPECT_NE(*Get(cache, Version(1)), leaf);
 }
@@ -118,6 +118,27 @@ TEST(SnapshotCache, MissingArrayFailsTheWholeSnapshot) {
   store.Commit(
       std::move(batch), Durability::kAsync, [](absl::Status) {}, [](absl::Status) {});
   EXPECT_EQ(Get(cache, Version(5)).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(SnapshotCache, ErasedSnapshotIsNotFound) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  cache.Put(StoreSnapshot(store, Version(1)), cache.epoch());
+  cache.Put(StoreSnapshot(store, Version(2)), cache.epoch());
+  const std::vector<Version> erased = {Version(1), Version(7)};
+  cache.Erase(erased);
+  EXPECT_EQ(cache.Find(Version(1)), nullptr);
+  EXPECT_NE(cache.Find(Version(2)), nullptr);
+}
+
+TEST(SnapshotCache, SnapshotThatWasReadBeforeADropIsNotPutAfterIt) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16);
+  const SnapshotCache::Epoch before = cache.epoch();
+  const auto snapshot = StoreSnapshot(store, Version(1));
+  cache.Erase({});
+  cache.Put(snapshot, before);
+  EXPECT_EQ(cache.Find(Version(1)), nullptr);
 }
 
 }  // namespace

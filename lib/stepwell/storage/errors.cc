@@ -13,6 +13,29 @@ absl::Status SnapshotUnknown(Version version) {
                        "SNAPSHOT_UNKNOWN", {{"version", absl::StrCat(version.value())}});
 }
 
+absl::Status SnapshotEvicted(Version version) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("version ", version.value(),
+                                       " was deleted; expected a version that is still there: what descends "
+                                       "from it is whole")),
+      "SNAPSHOT_EVICTED", {{"version", absl::StrCat(version.value())}});
+}
+
+absl::Status SnapshotPinned(Version version) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat(
+          "version ", version.value(), " is pinned; UpdateSnapshot unpins it before it is deleted")),
+      "SNAPSHOT_PINNED", {{"version", absl::StrCat(version.value())}});
+}
+
+absl::Status SnapshotIsHead(Version version, absl::string_view branch) {
+  return WithErrorInfo(absl::FailedPreconditionError(
+                           absl::StrCat("version ", version.value(), " is the head of branch \"", branch,
+                                        "\"; move or delete the branch before it is deleted")),
+                       "SNAPSHOT_IS_HEAD",
+                       {{"branch", std::string(branch)}, {"version", absl::StrCat(version.value())}});
+}
+
 absl::Status BranchNotFound(absl::string_view branch) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("branch \"", branch, "\" does not exist; CreateBranch makes one")),

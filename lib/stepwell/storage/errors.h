@@ -12,6 +12,15 @@ namespace stepwell {
 // NOT_FOUND, reason SNAPSHOT_UNKNOWN: no snapshot was ever stored under `version`.
 absl::Status SnapshotUnknown(Version version);
 
+// NOT_FOUND, reason SNAPSHOT_EVICTED: the snapshot under `version` was dropped.
+absl::Status SnapshotEvicted(Version version);
+
+// FAILED_PRECONDITION, reason SNAPSHOT_PINNED: it cannot be dropped.
+absl::Status SnapshotPinned(Version version);
+
+// FAILED_PRECONDITION, reason SNAPSHOT_IS_HEAD, with metadata version and branch: it cannot be dropped.
+absl::Status SnapshotIsHead(Version version, absl::string_view branch);
+
 // NOT_FOUND, reason BRANCH_NOT_FOUND.
 absl::Status BranchNotFound(absl::string_view branch);
 

@@ -13,11 +13,18 @@
 namespace stepwell {
 namespace {
 
-int64_t ByteCount(const StoredSnapshot& snapshot) {
-  int64_t bytes = MemoryStore::kBytesPerSnapshot + snapshot.record.new_bytes;
+// Without its arrays, which may outlive it.
+int64_t RecordBytes(const StoredSnapshot& snapshot) {
+  int64_t bytes = MemoryStore::kBytesPerSnapshot;
   for (const auto& [key, value] : snapshot.record.labels) {
     bytes += static_cast<int64_t>(key.size() + value.size());
   }
+  return bytes;
+}
+
+int64_t ByteCount(const StoredSnapshot& snapshot) {
+  int64_t bytes = RecordBytes(snapshot);
+  for (const Array& array : snapshot.written) bytes += array.byte_count();
   return bytes;
 }
 
@@ -29,17 +36,32 @@ std::shared_ptr<const SnapshotRecord> RecordOf(const std::shared_ptr<const Store
 
 absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
   if (used_bytes_ > options_.max_bytes - bytes) return MemoryLimit(bytes, used_bytes_, options_.max_bytes);
+  std::optional<Version> before;  // Most often the parent, in a batch of many.
+  for (const auto& snapshot : batch.snapshots) {
+    const std::optional<Version> parent = snapshot->record.parent;
+    if (parent.has_value() && parent != before) {
+      absl::Status present = CheckPresent(*parent, batch);
+      if (!present.ok()) return present;
+    }
+    before = snapshot->record.version;
+  }
   // A batch changes a branch once: the second change would not see the first.
   absl::flat_hash_set<absl::string_view> changed;
   for (const BranchRecord& branch : batch.new_branches) {
     const auto existing = branches_.find(branch.name);
     if (existing != branches_.end() && existing->second.expire_time > branch.create_time)
       return BranchExists(branch.name);
+    absl::Status present = CheckPresent(branch.head, batch);
+    if (!present.ok()) return present;
     if (!changed.insert(branch.name).second) return BranchChangedTwice(branch.name);
   }
   for (const BranchUpdate& update : batch.branch_updates) {
     absl::Status allowed = CheckHead(update.name, update.expected_head);
     if (!allowed.ok()) return allowed;
+    if (update.head.has_value()) {
+      absl::Status present = CheckPresent(*update.head, batch);
+      if (!present.ok()) return present;
+    }
     if (!changed.insert(update.name).second) return BranchChangedTwice(update.name);
   }
   for (const BranchDeletion& deletion : batch.branch_deletions) {
@@ -57,9 +79,21 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
     }
   }
   for (const SnapshotUpdate& update : batch.snapshot_updates) {
-    if (!snapshots_.contains(update.version)) return SnapshotUnknown(update.version);
+    if (tree_.Find(update.version) == nullptr) return Missing(update.version);
   }
   return absl::OkStatus();
+}
+
+absl::Status MemoryStore::CheckPresent(Version version, const CommitBatch& batch) const {
+  const bool present =
+      tree_.Find(version) != nullptr || std::ranges::any_of(batch.snapshots, [version](const auto& snapshot) {
+        return snapshot->record.version == version;
+      });
+  return present ? absl::OkStatus() : Missing(version);
+}
+
+absl::Status MemoryStore::Missing(Version version) const {
+  return tree_.WasDropped(version) ? SnapshotEvicted(version) : SnapshotUnknown(version);
 }
 
 absl::Status MemoryStore::CheckHead(const std::string& name, std::optional<Version> expected_head) const {
@@ -78,24 +112,29 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
   absl::Status allowed = Check(batch, bytes);
   if (!allowed.ok()) return allowed;
   used_bytes_ += bytes;
-  for (std::shared_ptr<const StoredSnapshot>& snapshot : batch.snapshots) {
-    const Version version = snapshot->record.version;
-    snapshots_.emplace_hint(snapshots_.end(), version, std::move(snapshot));
-  }
+  for (std::shared_ptr<const StoredSnapshot>& snapshot : batch.snapshots) tree_.Insert(std::move(snapshot));
   for (BranchRecord& branch : batch.new_branches) {
-    const std::string name = branch.name;
-    branches_.insert_or_assign(name, std::move(branch));
+    tree_.CountHead(branch.head, +1);
+    const auto [place, is_new] = branches_.try_emplace(branch.name);
+    if (!is_new) tree_.CountHead(place->second.head, -1);
+    place->second = std::move(branch);
   }
   for (BranchUpdate& update : batch.branch_updates) {
     BranchRecord& branch = branches_.find(update.name)->second;
     if (update.head.has_value()) {
+      tree_.CountHead(branch.head, -1);
+      tree_.CountHead(*update.head, +1);
       branch.head = *update.head;
       branch.update_time = update.time;
     }
     if (update.labels.has_value()) branch.labels = *std::move(update.labels);
     if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
   }
-  for (const BranchDeletion& deletion : batch.branch_deletions) branches_.erase(deletion.name);
+  for (const BranchDeletion& deletion : batch.branch_deletions) {
+    const auto branch = branches_.find(deletion.name);
+    tree_.CountHead(branch->second.head, -1);
+    branches_.erase(branch);
+  }
   for (const SnapshotUpdate& update : batch.snapshot_updates) Apply(update);
   for (RequestRecord& request : batch.requests) Remember(std::move(request));
   return absl::OkStatus();
@@ -122,12 +161,12 @@ void MemoryStore::Remember(RequestRecord&& request) {
 
 // Who reads the snapshot now keeps it as it was.
 void MemoryStore::Apply(const SnapshotUpdate& update) {
-  std::shared_ptr<const StoredSnapshot>& stored = snapshots_.find(update.version)->second;
+  const std::shared_ptr<const StoredSnapshot>& stored = *tree_.Find(update.version);
   auto changed = std::make_shared<StoredSnapshot>(*stored);
   if (update.labels.has_value()) changed->record.labels = *update.labels;
   if (update.pinned.has_value()) changed->record.pinned = *update.pinned;
   used_bytes_ += ByteCount(*changed) - ByteCount(*stored);
-  stored = std::move(changed);
+  tree_.Replace(std::move(changed));
 }
 
 void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback visible,
@@ -138,25 +177,59 @@ void MemoryStore::Commit(CommitBatch batch, Durability durability, DoneCallback 
   if (status.ok()) std::move(durable)(absl::OkStatus());
 }
 
-std::shared_ptr<const StoredSnapshot> MemoryStore::Find(Version version) const {
+absl::StatusOr<int64_t> MemoryStore::Drop(SnapshotDrop& drop) {
+  SnapshotTree::Garbage garbage;  // Freed after the lock: it may be large.
+  absl::MutexLock lock(&mutex_);
+  for (const Version version : drop.versions) {
+    absl::Status allowed = CheckDrop(version);
+    if (!allowed.ok()) return allowed;
+  }
+  for (const Version version : drop.versions) tree_.Drop(version, garbage);
+  for (const auto& snapshot : garbage.snapshots) used_bytes_ -= RecordBytes(*snapshot);
+  used_bytes_ -= garbage.array_bytes;
+  if (drop.request.has_value()) {
+    drop.request->freed_bytes = garbage.array_bytes;
+    Remember(*std::move(drop.request));
+  }
+  return garbage.array_bytes;
+}
+
+absl::Status MemoryStore::CheckDrop(Version version) const {
+  const std::shared_ptr<const StoredSnapshot>* stored = tree_.Find(version);
+  if (stored == nullptr) return Missing(version);
+  if ((*stored)->record.pinned) return SnapshotPinned(version);
+  if (!tree_.IsHead(version)) return absl::OkStatus();
+  const auto branch =
+      std::ranges::find(branches_, version, [](const auto& entry) { return entry.second.head; });
+  return SnapshotIsHead(version, branch->first);
+}
+
+void MemoryStore::DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) {
+  if (durability == Durability::kSync) return std::move(done)(DurabilityUnavailable("memory"));
+  std::move(done)(Drop(drop));
+}
+
+absl::StatusOr<std::shared_ptr<const StoredSnapshot>> MemoryStore::Find(Version version) const {
   absl::ReaderMutexLock lock(&mutex_);
-  const auto found = snapshots_.find(version);
-  return found == snapshots_.end() ? nullptr : found->second;
+  const std::shared_ptr<const StoredSnapshot>* stored = tree_.Find(version);
+  if (stored == nullptr) return Missing(version);
+  return *stored;
 }
 
 void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) {
-  const std::shared_ptr<const StoredSnapshot> snapshot = Find(version);
-  if (snapshot == nullptr) return std::move(done)(SnapshotUnknown(version));
-  std::move(done)(RecordOf(snapshot));
+  const auto snapshot = Find(version);
+  if (!snapshot.ok()) return std::move(done)(snapshot.status());
+  std::move(done)(RecordOf(*snapshot));
 }
 
 void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) {
-  const std::shared_ptr<const StoredSnapshot> snapshot = Find(writer);
-  if (snapshot == nullptr) return std::move(done)(SnapshotUnknown(writer));
-  const auto& writers = snapshot->record.writers;
-  const auto at = writers.begin() + position;
-  if (position >= std::ssize(writers) || *at != writer) return std::move(done)(SnapshotUnknown(writer));
-  std::move(done)(snapshot->written[static_cast<size_t>(std::count(writers.begin(), at, writer))]);
+  absl::StatusOr<Array> array;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    const Array* found = tree_.FindArray(writer, position);
+    array = found == nullptr ? absl::StatusOr<Array>(Missing(writer)) : *found;
+  }
+  std::move(done)(std::move(array));
 }
 
 void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done) {
@@ -196,17 +269,18 @@ void MemoryStore::ScanBranches(absl::string_view prefix, absl::string_view after
 void MemoryStore::ScanAncestors(Version version, size_t limit,
                                 Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) {
   std::vector<std::shared_ptr<const SnapshotRecord>> records;
+  absl::Status missing;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    std::optional<Version> next = version;
-    while (next.has_value() && records.size() < limit) {
-      const auto found = snapshots_.find(*next);
-      if (found == snapshots_.end()) break;
-      records.push_back(RecordOf(found->second));
-      next = records.back()->parent;
+    const std::shared_ptr<const StoredSnapshot>* found = tree_.Find(version);
+    if (found == nullptr) missing = Missing(version);
+    while (found != nullptr && records.size() < limit) {
+      records.push_back(RecordOf(*found));
+      const std::optional<Version> parent = tree_.Parent((*found)->record.version);
+      found = parent.has_value() ? tree_.Find(*parent) : nullptr;
     }
   }
-  if (records.empty() && limit > 0) return std::move(done)(SnapshotUnknown(version));
+  if (!missing.ok()) return std::move(done)(std::move(missing));
   std::move(done)(std::move(records));
 }
 
@@ -215,9 +289,7 @@ void MemoryStore::ScanSnapshots(Version before, size_t limit,
   std::vector<std::shared_ptr<const SnapshotRecord>> records;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    for (auto at = snapshots_.lower_bound(before); at != snapshots_.begin() && records.size() < limit;) {
-      records.push_back(RecordOf((--at)->second));
-    }
+    for (const auto& stored : tree_.NewestBefore(before, limit)) records.push_back(RecordOf(stored));
   }
   std::move(done)(std::move(records));
 }

@@ -15,6 +15,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "stepwell/storage/snapshot_tree.h"
 #include "stepwell/storage/store.h"
 
 namespace stepwell {
@@ -27,9 +28,9 @@ struct MemoryStoreOptions {
   absl::Duration max_request_age = absl::Minutes(10);
 };
 
-// Keeps everything in this process's memory and loses it with the process. Nothing is ever dropped: a commit
-// that would exceed max_bytes is RESOURCE_EXHAUSTED (MEMORY_LIMIT). Completes every call before it returns.
-// Thread-safe.
+// Keeps everything in this process's memory and loses it with the process. Nothing is dropped but by
+// DropSnapshots: a commit that would exceed max_bytes is RESOURCE_EXHAUSTED (MEMORY_LIMIT). Completes every
+// call before it returns. Thread-safe.
 class MemoryStore final : public Store {
  public:
   // What is counted for a snapshot beside its arrays and labels: its record and its place in the maps.
@@ -38,6 +39,7 @@ class MemoryStore final : public Store {
   explicit MemoryStore(const MemoryStoreOptions& options = {}) : options_(options) {}
 
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override;
+  void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) override;
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override;
   void ReadArray(Version writer, int position, Callback<Array> done) override;
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override;
@@ -53,8 +55,13 @@ class MemoryStore final : public Store {
   bool IsDurable(Version version) const override;
 
  private:
-  // Null when there is none.
-  std::shared_ptr<const StoredSnapshot> Find(Version version) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::shared_ptr<const StoredSnapshot>> Find(Version version) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // What is to be said of a snapshot that is not here.
+  absl::Status Missing(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Whether a snapshot is here, or will be with `batch`.
+  absl::Status CheckPresent(Version version, const CommitBatch& batch) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // What speaks against `batch`, which would add `bytes`.
   absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status CheckHead(const std::string& name, std::optional<Version> expected_head) const
@@ -66,15 +73,15 @@ class MemoryStore final : public Store {
   void Remember(RequestRecord&& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes what it needs out of `batch`.
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<int64_t> Drop(SnapshotDrop& drop) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CheckDrop(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const MemoryStoreOptions options_;
   std::atomic<int64_t> next_version_ = 1;
 
   mutable absl::Mutex mutex_;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // By version: what is committed next goes next to what was committed last, which is still in the
-  // processor's cache, where a hash would send it anywhere.
-  absl::btree_map<Version, std::shared_ptr<const StoredSnapshot>> snapshots_ ABSL_GUARDED_BY(mutex_);
+  SnapshotTree tree_ ABSL_GUARDED_BY(mutex_);
   absl::btree_map<std::string, BranchRecord, std::less<>> branches_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::shared_ptr<const RequestRecord>> requests_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<const RequestRecord>> requests_by_age_ ABSL_GUARDED_BY(mutex_);  // Oldest first.

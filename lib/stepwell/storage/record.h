@@ -52,7 +52,7 @@ struct SnapshotOrigin {
 // exactly one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
 struct SnapshotRecord {
   Version version{0};
-  std::optional<Version> parent;                 // Absent for a root.
+  std::optional<Version> parent;                 // Absent for a root. It may have been dropped since.
   std::shared_ptr<const SnapshotOrigin> origin;  // Never null.
   absl::Time create_time;
   Labels labels;
@@ -92,6 +92,7 @@ struct RequestRecord {
   int64_t revision = 0;         // by this revision of its model.
   std::vector<Version> versions;
   std::optional<BranchRecord> branch;  // As it was then.
+  int64_t freed_bytes = 0;             // By dropping `versions`.
 };
 
 }  // namespace stepwell

@@ -56,6 +56,12 @@ struct CommitBatch {
   std::vector<RequestRecord> requests;  // Remembered, each for a time that the store decides.
 };
 
+// Snapshots to drop for good, each once. Others that share their arrays, or descend from them, stay whole.
+struct SnapshotDrop {
+  std::vector<Version> versions;
+  std::optional<RequestRecord> request;  // Remembered with it, with its freed_bytes.
+};
+
 // Version numbers [begin, end).
 struct VersionBlock {
   Version begin{0};
@@ -78,17 +84,26 @@ class Store {
   // sees all of the batch; when not, nothing of it was or will be seen, and `durable` is never called.
   // `durable` follows once `durability` is reached; an error there says that the commit is visible but may
   // not survive a crash. ABORTED (HEAD_MOVED): a branch change expected another head. ALREADY_EXISTS
-  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND, SNAPSHOT_UNKNOWN): what is to be changed.
+  // (BRANCH_EXISTS). NOT_FOUND (BRANCH_NOT_FOUND, SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): what is to be changed,
+  // a snapshot's parent, or a branch's new head.
   // FAILED_PRECONDITION (DURABILITY_UNAVAILABLE). RESOURCE_EXHAUSTED (MEMORY_LIMIT): the store is full.
   // ALREADY_EXISTS (REQUEST_ID_REUSED): a request_id is remembered at the time of the batch's. INTERNAL: the
   // batch changes a branch twice.
   virtual void Commit(CommitBatch batch, Durability durability, DoneCallback visible,
                       DoneCallback durable) = 0;
 
-  // The record under `version`. NOT_FOUND (SNAPSHOT_UNKNOWN).
+  // Drops all of `drop`, or nothing. `done` gets the bytes of the arrays that no snapshot refers to any more,
+  // once `durability` is reached. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED). FAILED_PRECONDITION:
+  // one is pinned (SNAPSHOT_PINNED) or a branch's head (SNAPSHOT_IS_HEAD), also of one that has expired and
+  // is still there; or DURABILITY_UNAVAILABLE.
+  virtual void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) = 0;
+
+  // The record under `version`. NOT_FOUND: none was ever there (SNAPSHOT_UNKNOWN), or it was dropped
+  // (SNAPSHOT_EVICTED).
   virtual void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) = 0;
 
-  // The array that `writer` wrote at `position`. NOT_FOUND (SNAPSHOT_UNKNOWN) when it wrote none there.
+  // The array that `writer` wrote at `position`: there as long as a snapshot refers to it, be `writer` itself
+  // dropped or not. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): it wrote none there, or that is gone.
   virtual void ReadArray(Version writer, int position, Callback<Array> done) = 0;
 
   // NOT_FOUND (BRANCH_NOT_FOUND).
@@ -102,8 +117,8 @@ class Store {
   virtual void ScanBranches(absl::string_view prefix, absl::string_view after, size_t limit,
                             Callback<std::vector<BranchRecord>> done) = 0;
 
-  // The record under `version`, its parent's and so on, up to `limit` of them or to a root. NOT_FOUND
-  // (SNAPSHOT_UNKNOWN): `version`.
+  // The record under `version`, its parent's and so on, up to `limit` of them or to a root; without those
+  // that were dropped. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): `version`.
   virtual void ScanAncestors(Version version, size_t limit,
                              Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) = 0;
 

@@ -75,6 +75,12 @@ absl::Status Commit(Store& store, CommitBatch batch, Durability durability = Dur
   return result;
 }
 
+absl::StatusOr<int64_t> Drop(Store& store, std::vector<Version> versions) {
+  return Wait<int64_t>([&](auto done) {
+    store.DropSnapshots({.versions = std::move(versions)}, Durability::kAsync, std::move(done));
+  });
+}
+
 // A snapshot of two arrays that wrote those at `positions`, ascending; the others were written by `parent`.
 std::shared_ptr<const StoredSnapshot> MakeSnapshot(Version version, std::optional<Version> parent,
                                                    std::vector<int> positions, int32_t value) {
@@ -466,6 +472,77 @@ TEST_P(StoreConformance, ScansSnapshotsNewestFirstInPages) {
   EXPECT_THAT(ScanSnapshots(*store_, end, 2), ElementsAre(versions[4], versions[3]));
   EXPECT_THAT(ScanSnapshots(*store_, versions[3], 9), ElementsAre(versions[2], versions[1], versions[0]));
   EXPECT_THAT(ScanSnapshots(*store_, versions[0], 9), ElementsAre());
+}
+
+TEST_P(StoreConformance, DroppedSnapshotIsEvictedAndSharedArraysStay) {
+  const Version root = Reserve(*store_).value(), child = Reserve(*store_).value(),
+                leaf = Reserve(*store_).value();
+  CommitBatch batch;
+  batch.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 10));
+  batch.snapshots.push_back(MakeSnapshot(child, root, {1}, 20));
+  batch.snapshots.push_back(MakeSnapshot(leaf, child, {0, 1}, 30));
+  ASSERT_TRUE(Commit(*store_, std::move(batch)).ok());
+
+  EXPECT_EQ(Drop(*store_, {root}).value(), 4) << "array 1; the child has array 0";
+  EXPECT_EQ(GetErrorInfo(ReadSnapshot(*store_, root).status()).reason, "SNAPSHOT_EVICTED");
+  EXPECT_EQ(*ReadArray(*store_, root, 0), Array::Scalar<int32_t>(10));
+  EXPECT_EQ(GetErrorInfo(ReadArray(*store_, root, 1).status()).reason, "SNAPSHOT_EVICTED");
+  EXPECT_THAT(ScanAncestors(*store_, leaf, 9).value(), ElementsAre(leaf, child));
+  EXPECT_EQ(GetErrorInfo(ScanAncestors(*store_, root, 9).status()).reason, "SNAPSHOT_EVICTED");
+  EXPECT_THAT(ScanSnapshots(*store_, Version(leaf.value() + 1), 9), ElementsAre(leaf, child));
+
+  EXPECT_EQ(Drop(*store_, {child}).value(), 8);
+  EXPECT_FALSE(ReadArray(*store_, root, 0).ok());
+  EXPECT_TRUE(ReadArray(*store_, leaf, 0).ok());
+}
+
+TEST_P(StoreConformance, NothingIsCommittedOnWhatWasDropped) {
+  const Version root = Reserve(*store_).value(), other = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.snapshots.push_back(MakeSnapshot(other, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", other));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  ASSERT_TRUE(Drop(*store_, {root}).ok());
+
+  CommitBatch step;
+  step.snapshots.push_back(MakeSnapshot(Reserve(*store_).value(), root, {0}, 1));
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(step))).reason, "SNAPSHOT_EVICTED");
+  CommitBatch name;
+  name.new_branches.push_back(MakeBranch("late", root));
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(name))).reason, "SNAPSHOT_EVICTED");
+  CommitBatch move;
+  move.branch_updates.push_back(MoveOf("live", other, root));
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(move))).reason, "SNAPSHOT_EVICTED");
+  EXPECT_EQ(ReadBranch(*store_, "live")->head, other);
+  CommitBatch unknown;
+  unknown.snapshots.push_back(MakeSnapshot(Reserve(*store_).value(), Version(1 << 30), {0}, 1));
+  EXPECT_EQ(GetErrorInfo(Commit(*store_, std::move(unknown))).reason, "SNAPSHOT_UNKNOWN");
+}
+
+TEST_P(StoreConformance, DropsAllOrNothingAndNeitherHeadsNorWhatIsPinned) {
+  const Version root = Reserve(*store_).value(), head = Reserve(*store_).value(),
+                pinned = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.snapshots.push_back(MakeSnapshot(head, root, {0}, 0));
+  make.snapshots.push_back(MakeSnapshot(pinned, root, {0}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  ASSERT_TRUE(Commit(*store_, CommitBatch{.snapshot_updates = {{.version = pinned, .pinned = true}}}).ok());
+  EXPECT_EQ(GetErrorInfo(Drop(*store_, {head, root}).status()).reason, "SNAPSHOT_IS_HEAD");
+
+  CommitBatch move;
+  move.branch_updates.push_back(MoveOf("live", root, head));
+  ASSERT_TRUE(Commit(*store_, std::move(move)).ok());
+  const absl::Status refused = Drop(*store_, {root, head}).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(GetErrorInfo(refused).metadata, ::testing::Contains(Pair("branch", "live")));
+  EXPECT_EQ(GetErrorInfo(Drop(*store_, {root, pinned}).status()).reason, "SNAPSHOT_PINNED");
+  EXPECT_EQ(GetErrorInfo(Drop(*store_, {root, Version(1 << 30)}).status()).reason, "SNAPSHOT_UNKNOWN");
+  EXPECT_TRUE(ReadSnapshot(*store_, root).ok());
+  EXPECT_TRUE(Drop(*store_, {root}).ok());
+  EXPECT_EQ(GetErrorInfo(Drop(*store_, {root}).status()).reason, "SNAPSHOT_EVICTED");
 }
 
 TEST_P(StoreConformance, SyncCommitIsDurableOrRefused) {

@@ -98,6 +98,9 @@ class AsyncClient {
                             const CallOptions& options = {});
   PendingCall UpdateSnapshot(const UpdateSnapshotRequest& request, Callback<v1::Snapshot> done,
                              const CallOptions& options = {});
+  /// Deletes snapshots for good, all or none; what descends from them stays whole.
+  PendingCall DeleteSnapshots(const DeleteSnapshotsRequest& request,
+                              Callback<v1::DeleteSnapshotsResponse> done, const CallOptions& options = {});
   /// How two states differ, index by index, also of different revisions or models.
   PendingCall DiffSnapshots(const DiffSnapshotsRequest& request, Callback<v1::DiffSnapshotsResponse> done,
                             const CallOptions& options = {});

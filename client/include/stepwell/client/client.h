@@ -67,6 +67,9 @@ class Client {
                                                           const CallOptions& options = {});
   absl::StatusOr<v1::Snapshot> UpdateSnapshot(const UpdateSnapshotRequest& request,
                                               const CallOptions& options = {});
+  /// Deletes snapshots for good, all or none; what descends from them stays whole.
+  absl::StatusOr<v1::DeleteSnapshotsResponse> DeleteSnapshots(const DeleteSnapshotsRequest& request,
+                                                              const CallOptions& options = {});
   /// How two states differ, index by index, also of different revisions or models.
   absl::StatusOr<v1::DiffSnapshotsResponse> DiffSnapshots(const DiffSnapshotsRequest& request,
                                                           const CallOptions& options = {});

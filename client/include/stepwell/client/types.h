@@ -173,6 +173,12 @@ struct UpdateSnapshotRequest {
   Durability durability = Durability::kServerDefault;
 };
 
+struct DeleteSnapshotsRequest {
+  std::vector<Version> versions;  ///< At least one.
+  std::string request_id;
+  Durability durability = Durability::kServerDefault;
+};
+
 struct CreateBranchRequest {
   std::string name;
   StateRef state;  ///< Becomes the head.

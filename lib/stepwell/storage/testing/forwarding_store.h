@@ -15,6 +15,9 @@ class ForwardingStore : public Store {
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override {
     store_.Commit(std::move(batch), durability, std::move(visible), std::move(durable));
   }
+  void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) override {
+    store_.DropSnapshots(std::move(drop), durability, std::move(done));
+  }
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override {
     store_.ReadSnapshot(version, std::move(done));
   }

@@ -1,0 +1,106 @@
+#ifndef STEPWELL_STORAGE_SNAPSHOT_TREE_H_
+#define STEPWELL_STORAGE_SNAPSHOT_TREE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "stepwell/array/array.h"
+#include "stepwell/storage/record.h"
+#include "stepwell/storage/version_set.h"
+
+namespace stepwell {
+
+// The snapshots of a store and the arrays that they share. Tells which arrays nobody refers to any more when
+// a snapshot is dropped, without counting references: the snapshots that refer to one array are a connected
+// part of the tree of versions, so that their neighbours in it tell.
+//
+// A dropped snapshot leaves the tree, and its children move to its parent. Only where children share an array
+// through it that its parent does not have, it stays as a skeleton, which no caller sees: it has two children
+// at least, so skeletons never outnumber snapshots. What a snapshot's record says of its parent stays true.
+// Thread-compatible.
+class SnapshotTree {
+ public:
+  using Stored = std::shared_ptr<const StoredSnapshot>;
+
+  // What a drop has removed, for the caller to free where it likes.
+  struct Garbage {
+    std::vector<Stored> snapshots;
+    std::vector<Array> arrays;  // That nobody refers to any more,
+    int64_t array_bytes = 0;    // and their bytes.
+  };
+
+  // Null: it was dropped, or was never there.
+  const Stored* Find(Version version) const;
+  bool WasDropped(Version version) const { return dropped_.Contains(version); }
+
+  // The array that `writer` wrote at `position`, be `writer` dropped or not. Null: there is none.
+  const Array* FindArray(Version writer, int position) const;
+
+  // `snapshot` is a root, or its parent is here.
+  void Insert(Stored snapshot);
+
+  // Replaces what is said of a snapshot that is here; its state is the same.
+  void Replace(Stored snapshot);
+
+  // `version`, which is here, became the head of one more branch (+1), or of one less (-1).
+  void CountHead(Version version, int change);
+  bool IsHead(Version version) const { return nodes_.find(version)->second.head_count > 0; }
+
+  // Drops a snapshot that is here and adds what went to `garbage`.
+  void Drop(Version version, Garbage& garbage);
+
+  // The nearest ancestor that is here of a snapshot that is here.
+  std::optional<Version> Parent(Version version) const;
+
+  // The newest snapshots that are older than `before`, up to `limit`, newest first.
+  std::vector<Stored> NewestBefore(Version before, size_t limit) const;
+
+  // For tests: nodes that no caller sees, and arrays whose writer was dropped.
+  size_t skeleton_count() const { return skeleton_count_; }
+  size_t orphan_count() const { return orphans_.size(); }
+
+ private:
+  struct Node {
+    Stored stored;           // Of a skeleton: version and writers alone; 0 for an array it does not connect.
+    Version parent{0};       // 0 for a root.
+    int32_t head_count = 0;  // Of branches.
+    bool is_skeleton = false;
+  };
+  using Nodes = absl::btree_map<Version, Node>;
+
+  // How the snapshots beside a node in the tree refer to one of its arrays.
+  struct Referrers {
+    bool parent = false;
+    int children = 0;  // Counted up to 2.
+  };
+  Referrers ReferrersOf(Version writer, int position, const Node& node, Version version) const;
+  static bool Refers(const Node& node, Version writer, int position);
+
+  // Removes what a skeleton does not connect any more, and then perhaps itself and its neighbours.
+  void Prune(Version version, Garbage& garbage);
+  void RemoveNode(Nodes::iterator node, std::vector<Version>& changed);
+  void FreeArray(Version writer, int position, Garbage& garbage);
+  // What comes first and last among the children of `version`.
+  auto ChildrenOf(Version version) const {
+    return std::pair(edges_.lower_bound({version, Version(0)}),
+                     edges_.lower_bound({Version(version.value() + 1), Version(0)}));
+  }
+
+  // By version: what is committed next goes next to what was committed last, which is still in the
+  // processor's cache, where a hash would send it anywhere.
+  Nodes nodes_;
+  absl::btree_set<std::pair<Version, Version>> edges_;       // (parent, child), both in nodes_.
+  absl::btree_map<std::pair<Version, int>, Array> orphans_;  // By (writer, position): the writer was dropped.
+  VersionSet dropped_;
+  size_t skeleton_count_ = 0;
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_STORAGE_SNAPSHOT_TREE_H_
