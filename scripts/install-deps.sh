@@ -14,7 +14,7 @@ declare -A wheel_sha256=([x86_64]=8a5d09815a9e209fa0cb20c2985b34ab4daeba7aea94d0
 declare -A headers_sha256=([x86_64]=14f7d959d5deacbcf1504830d4189f91fc67382b399ed9ae9d3aa9c4050ced08)
 
 packages=(
-  build-essential ca-certificates ccache cmake git ninja-build pkg-config
+  build-essential ca-certificates ccache cmake git jq ninja-build pkg-config
   libabsl-dev libcli11-dev libgmock-dev libgrpc++-dev libgrpc-dev libgtest-dev libjemalloc-dev libprotobuf-dev
   libspdlog-dev libssl-dev nlohmann-json3-dev protobuf-compiler protobuf-compiler-grpc
 )

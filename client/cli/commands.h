@@ -22,6 +22,7 @@ void AddScanCommand(CLI::App& app, Command& chosen);       // scan
 void AddStreamCommand(CLI::App& app, Command& chosen);     // stream
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
+void AddUpgradeCommand(CLI::App& app, Command& chosen);    // upgrade
 void AddDiffCommand(CLI::App& app, Command& chosen);       // diff
 void AddSnapshotCommand(CLI::App& app, Command& chosen);   // snapshot
 void AddLogCommand(CLI::App& app, Command& chosen);        // log

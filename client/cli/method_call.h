@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/cli/mutation.h"
 #include "client/cli/session.h"
 #include "client/cli/specs.h"
 #include "client/cli/syntax.h"
@@ -20,6 +21,7 @@ struct MethodCall {
   std::string method = "step";
   std::vector<std::string> outputs;
   std::vector<std::string> fetch;
+  RevisionArguments revision;
 
   client::StateRef state;  // Once it is parsed.
   v1::ModelInfo model;     // Once they are found.
@@ -28,6 +30,7 @@ struct MethodCall {
   void AddStateTo(CLI::App& command) {
     AddPositional(command, "STATE", state_text, kStateHelp)->required();
     command.add_option("--method,-m", method, "Default: step")->type_name("METHOD");
+    revision.AddTo(command);
   }
   // `when` is that of the state arrays: "after the step".
   void AddResultsTo(CLI::App& command, const std::string& when) {
@@ -46,7 +49,9 @@ struct MethodCall {
 
   // Asks the server. BadInput: a method that the model does not have.
   absl::Status Find(Session& session) {
-    absl::StatusOr<v1::ModelInfo> model_of_state = session.ModelOf(state);
+    const absl::StatusOr<client::RevisionChoice> choice = revision.Choice();
+    if (!choice.ok()) return choice.status();
+    absl::StatusOr<v1::ModelInfo> model_of_state = session.ModelOf(state, *choice);
     if (!model_of_state.ok()) return model_of_state.status();
     model = *std::move(model_of_state);
     absl::StatusOr<v1::MethodInfo> found = FindMethod(model, method);
@@ -55,10 +60,12 @@ struct MethodCall {
     return absl::OkStatus();
   }
 
-  // Into a request or a step of a stream.
+  // Into a request or a step of a stream, once it is found.
   template <typename Request>
   void ApplyTo(Request& request) const {
     request.method = method;
+    request.revision = *revision.Choice();
+    request.adapt_state = revision.adapt;
     request.output_names = outputs;
     for (const std::string& index : fetch) request.fetch.push_back({client::IndexPath{index}, {}});
   }

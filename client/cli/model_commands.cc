@@ -49,6 +49,8 @@ Json ModelToJson(const v1::ModelInfo& model) {
           {"digest", model.digest()},
           {"description", model.description()},
           {"check_finite", model.check_finite()},
+          {"loaded_revisions",
+           std::vector<int64_t>(model.loaded_revisions().begin(), model.loaded_revisions().end())},
           {"state", v1::ModelInfo::State_Name(model.state())},
           {"error", model.error()},
           {"methods", methods},
@@ -87,6 +89,7 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
   if (!model.description().empty()) head.Add({"about", model.description()});
   head.Add({"state", v1::ModelInfo::State_Name(model.state())});
   head.Add({"revision", model.revision() > 0 ? absl::StrCat(model.revision()) : "none"});
+  if (model.loaded_revisions_size() > 1) head.Add({"loaded", absl::StrJoin(model.loaded_revisions(), ", ")});
   if (!model.digest().empty()) head.Add({"digest", model.digest()});
   if (model.check_finite()) head.Add({"checks", "that no step writes a NaN or an infinity"});
   head.Write(out);
@@ -186,10 +189,12 @@ void AddModelCommands(CLI::App& app, Command& chosen) {
 
   CLI::App* unload = app.add_subcommand("unload", "Makes the server forget a model; its snapshots stay");
   AddPositional(*unload, "MODEL", *name, "Its name")->required();
-  unload->footer("Example:\n  stepwell unload counter");
-  unload->callback([name, &chosen] {
-    chosen = [name](Session& session) {
-      const absl::Status unloaded = session.client().UnloadModel(*name);
+  const auto revision = std::make_shared<std::optional<int64_t>>();
+  unload->add_option("--revision", *revision, "Only this one. Default: all of them")->type_name("N");
+  unload->footer("Examples:\n  stepwell unload counter\n  stepwell unload counter --revision 1");
+  unload->callback([name, revision, &chosen] {
+    chosen = [name, revision](Session& session) {
+      const absl::Status unloaded = session.client().UnloadModel({*name, *revision});
       if (!unloaded.ok()) return unloaded;
       if (session.json()) {
         session.Write({{"unloaded", *name}});

@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
 #include "client/cli/syntax.h"
@@ -29,6 +32,38 @@ struct ExpectedHeadArgument {
     const absl::StatusOr<client::Version> head = ParseVersion(text);
     if (!head.ok()) return BadInputAt("--expected-head", head.status());
     request.expected_head = *head;
+    return absl::OkStatus();
+  }
+};
+
+// --revision and --adapt.
+struct RevisionArguments {
+  std::string text;
+  bool adapt = false;
+
+  void AddTo(CLI::App& command) {
+    command
+        .add_option("--revision", text,
+                    "Of the model, to step with: newest, or a number. Default: the one that made the state")
+        ->type_name("N");
+    command.add_flag(
+        "--adapt", adapt,
+        "Make a state of another revision fit: new indices get their initial values, and those that "
+        "the revision does not have are left out");
+  }
+  absl::StatusOr<client::RevisionChoice> Choice() const {
+    if (text.empty()) return client::SameRevision();
+    if (text == "newest") return client::NewestRevision();
+    int64_t number = 0;
+    if (absl::SimpleAtoi(text, &number) && number > 0) return number;
+    return BadInput(absl::StrCat("--revision \"", text, "\"; expected newest, or a number such as 2"));
+  }
+  template <typename Request>
+  absl::Status ApplyTo(Request& request) const {
+    const absl::StatusOr<client::RevisionChoice> choice = Choice();
+    if (!choice.ok()) return choice.status();
+    request.revision = *choice;
+    request.adapt_state = adapt;
     return absl::OkStatus();
   }
 };

@@ -92,6 +92,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddStreamCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
+  AddUpgradeCommand(app, chosen);
   AddDiffCommand(app, chosen);
   AddSnapshotCommand(app, chosen);
   AddLogCommand(app, chosen);

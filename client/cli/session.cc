@@ -1,5 +1,7 @@
 #include "client/cli/session.h"
 
+#include <variant>
+
 namespace stepwell::cli {
 
 client::Client& Session::client() {
@@ -13,10 +15,13 @@ void Session::Write(const Json& value) const {
   *out_ << value.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
-absl::StatusOr<v1::ModelInfo> Session::ModelOf(const client::StateRef& state) {
+absl::StatusOr<v1::ModelInfo> Session::ModelOf(const client::StateRef& state,
+                                               const client::RevisionChoice& revision) {
   const absl::StatusOr<v1::Snapshot> snapshot = client().GetSnapshot(state);
   if (!snapshot.ok()) return snapshot.status();
-  return client().GetModel(snapshot->model());
+  if (std::holds_alternative<client::NewestRevision>(revision)) return client().GetModel(snapshot->model());
+  const auto* number = std::get_if<int64_t>(&revision);
+  return client().GetModel({snapshot->model(), number == nullptr ? snapshot->revision() : *number});
 }
 
 absl::Status Session::ForEachBranch(const std::string& prefix,

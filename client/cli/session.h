@@ -46,8 +46,9 @@ class Session {
   // Calls `visit` with every branch whose name starts with `prefix`, by name.
   absl::Status ForEachBranch(const std::string& prefix, absl::FunctionRef<void(const v1::Branch&)> visit);
 
-  // The model that made a state: its newest revision, which is the one that steps.
-  absl::StatusOr<v1::ModelInfo> ModelOf(const client::StateRef& state);
+  // The revision of its model that steps a state.
+  absl::StatusOr<v1::ModelInfo> ModelOf(const client::StateRef& state,
+                                        const client::RevisionChoice& revision);
 
  private:
   const GlobalOptions options_;

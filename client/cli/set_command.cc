@@ -29,7 +29,7 @@ absl::Status Set(Session& session, const SetArguments& arguments) {
        {arguments.expected_head.ApplyTo(request), arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
   }
-  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state);
+  const absl::StatusOr<v1::ModelInfo> model = session.ModelOf(*state, client::SameRevision());
   if (!model.ok()) return model.status();
   ArraySource source(session.in());
   absl::StatusOr<client::NamedArrays> arrays = SpecList::StateArrays(*model).Read(arguments.arrays, source);

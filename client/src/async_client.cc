@@ -144,14 +144,13 @@ PendingCall AsyncClient::LoadModel(const std::string& name, Callback<v1::ModelIn
   return Start(LoadModelRpc(name), std::move(done), options);
 }
 
-PendingCall AsyncClient::UnloadModel(const std::string& name, StatusCallback done,
-                                     const CallOptions& options) {
-  return Start(UnloadModelRpc(name), std::move(done), options);
+PendingCall AsyncClient::UnloadModel(const ModelRef& model, StatusCallback done, const CallOptions& options) {
+  return Start(UnloadModelRpc(model), std::move(done), options);
 }
 
-PendingCall AsyncClient::GetModel(const std::string& name, Callback<v1::ModelInfo> done,
+PendingCall AsyncClient::GetModel(const ModelRef& model, Callback<v1::ModelInfo> done,
                                   const CallOptions& options) {
-  return Start(GetModelRpc(name), std::move(done), options);
+  return Start(GetModelRpc(model), std::move(done), options);
 }
 
 PendingCall AsyncClient::ListModels(Callback<std::vector<v1::ModelInfo>> done, const CallOptions& options) {

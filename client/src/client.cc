@@ -92,12 +92,12 @@ absl::StatusOr<v1::ModelInfo> Client::LoadModel(const std::string& name, const C
   return Run(stubs_, options_, options, LoadModelRpc(name));
 }
 
-absl::Status Client::UnloadModel(const std::string& name, const CallOptions& options) {
-  return Run(stubs_, options_, options, UnloadModelRpc(name));
+absl::Status Client::UnloadModel(const ModelRef& model, const CallOptions& options) {
+  return Run(stubs_, options_, options, UnloadModelRpc(model));
 }
 
-absl::StatusOr<v1::ModelInfo> Client::GetModel(const std::string& name, const CallOptions& options) {
-  return Run(stubs_, options_, options, GetModelRpc(name));
+absl::StatusOr<v1::ModelInfo> Client::GetModel(const ModelRef& model, const CallOptions& options) {
+  return Run(stubs_, options_, options, GetModelRpc(model));
 }
 
 absl::StatusOr<std::vector<v1::ModelInfo>> Client::ListModels(const CallOptions& options) {

@@ -70,6 +70,16 @@ void SetCommon(Message& message, const Request& request) {
   SetMutation(message, request);
 }
 
+template <typename Message, typename Request>
+void SetRevision(Message& message, const Request& request) {
+  if (const auto* number = std::get_if<int64_t>(&request.revision)) {
+    message.mutable_revision()->set_number(*number);
+  } else if (std::holds_alternative<NewestRevision>(request.revision)) {
+    message.mutable_revision()->set_newest(true);
+  }
+  if (request.adapt_state) message.mutable_revision()->set_adapt_state(true);
+}
+
 template <typename Reply>
 absl::StatusOr<NamedArrays> Share(const std::shared_ptr<const Reply>& reply,
                                   const google::protobuf::RepeatedPtrField<v1::NamedArray>& messages) {
@@ -125,6 +135,7 @@ v1::StepRequest ToProto(const StepRequest& request) {
   Add(*message.mutable_fetch(), request.fetch);
   if (!request.keep) message.set_keep(false);
   message.set_check_finite(request.check_finite);
+  SetRevision(message, request);
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
   SetCommon(message, request);
   return message;
@@ -147,6 +158,7 @@ v1::ScanRequest ToProto(const ScanRequest& request) {
   for (const std::string& name : request.output_names) message.add_output_names(name);
   message.set_keep_every(request.keep_every);
   message.set_check_finite(request.check_finite);
+  SetRevision(message, request);
   Add(*message.mutable_fetch(), request.fetch);
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
   SetCommon(message, request);
@@ -161,6 +173,7 @@ v1::StepStreamRequest::Step ToProto(const StreamStep& step) {
   Add(*message.mutable_fetch(), step.fetch);
   if (!step.keep) message.set_keep(false);
   message.set_check_finite(step.check_finite);
+  SetRevision(message, step);
   message.mutable_labels()->insert(step.labels.begin(), step.labels.end());
   return message;
 }
@@ -186,6 +199,7 @@ v1::SetArraysRequest ToProto(const SetArraysRequest& request) {
     Set(*update.mutable_array(), array);
   }
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetRevision(message, request);
   SetCommon(message, request);
   return message;
 }
@@ -200,6 +214,7 @@ v1::WriteArraysRequest::Header ToWriteHeader(const SetArraysRequest& request) {
     header.mutable_shape()->Add(array.shape().dims().begin(), array.shape().dims().end());
   }
   if (request.expected_head.has_value()) message.set_expected_head(request.expected_head->value);
+  SetRevision(message, request);
   SetCommon(message, request);
   return message;
 }

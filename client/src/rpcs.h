@@ -42,17 +42,19 @@ inline auto LoadModelRpc(const std::string& name) {
                  std::move(message), Only(&v1::LoadModelResponse::mutable_model));
 }
 
-inline auto UnloadModelRpc(const std::string& name) {
+inline auto UnloadModelRpc(const ModelRef& model) {
   v1::UnloadModelRequest message;
-  message.set_name(name);
+  message.set_name(model.name);
+  if (model.revision.has_value()) message.set_revision(*model.revision);
   return MakeRpc(&Stubs::models, &Models::UnloadModel, &Models::async_interface::UnloadModel, false,
                  std::move(message),
                  [](const std::shared_ptr<v1::UnloadModelResponse>&) { return absl::OkStatus(); });
 }
 
-inline auto GetModelRpc(const std::string& name) {
+inline auto GetModelRpc(const ModelRef& model) {
   v1::GetModelRequest message;
-  message.set_name(name);
+  message.set_name(model.name);
+  if (model.revision.has_value()) message.set_revision(*model.revision);
   return MakeRpc(&Stubs::models, &Models::GetModel, &Models::async_interface::GetModel, true,
                  std::move(message), Only(&v1::GetModelResponse::mutable_model));
 }

@@ -71,14 +71,17 @@ absl::StatusOr<StreamHistory::Found> StreamHistory::Read(Version last, size_t li
   return found;
 }
 
-absl::StatusOr<StepResult> StreamHistory::Compute(const StreamStep& step, Version base) {
+absl::StatusOr<StepResult> StreamHistory::Compute(const StreamStep& step, Version base,
+                                                  const RevisionChoice& revision) {
   return client_->Step({.state = base,
                         .method = step.method,
                         .inputs = step.inputs,
                         .output_names = step.output_names,
                         .fetch = step.fetch,
                         .keep = false,
-                        .check_finite = step.check_finite},
+                        .check_finite = step.check_finite,
+                        .revision = revision,
+                        .adapt_state = step.adapt_state},
                        call_);
 }
 
@@ -87,7 +90,7 @@ bool StreamHistory::IsUnknown(const absl::Status& status) {
 }
 
 absl::StatusOr<StepResult> StreamHistory::Replay(const StreamStep& step, const v1::Snapshot& committed) {
-  absl::StatusOr<StepResult> result = Compute(step, Version{committed.parent()});
+  absl::StatusOr<StepResult> result = Compute(step, Version{committed.parent()}, committed.revision());
   if (result.ok()) {
     result->version = Version{committed.version()};
     return result;
@@ -101,9 +104,9 @@ absl::StatusOr<StepResult> StreamHistory::Replay(const StreamStep& step, const v
 
 absl::StatusOr<StepResult> StreamHistory::ReplayUncommitted(const StreamStep& step,
                                                             const v1::Snapshot& next) {
-  absl::StatusOr<StepResult> result = Compute(step, Version{next.parent()});
+  absl::StatusOr<StepResult> result = Compute(step, Version{next.parent()}, step.revision);
   if (!result.ok() || !step.keep) return result;
-  const absl::StatusOr<bool> pure = IsPure(next.model(), step.method);
+  const absl::StatusOr<bool> pure = IsPure({next.model(), next.revision()}, step.method);
   if (!pure.ok()) return pure.status();
   if (*pure) return result;
   return absl::UnknownError(
@@ -111,7 +114,7 @@ absl::StatusOr<StepResult> StreamHistory::ReplayUncommitted(const StreamStep& st
       "it went on without it");
 }
 
-absl::StatusOr<bool> StreamHistory::IsPure(const std::string& model, const std::string& method) {
+absl::StatusOr<bool> StreamHistory::IsPure(const ModelRef& model, const std::string& method) {
   const absl::StatusOr<v1::ModelInfo> info = client_->GetModel(model, call_);
   if (!info.ok()) return info.status();
   const auto found = std::find_if(info->methods().begin(), info->methods().end(),

@@ -48,8 +48,8 @@ class StreamHistory {
 
  private:
   std::optional<int64_t> NumberOf(const v1::Snapshot& snapshot) const;
-  absl::StatusOr<StepResult> Compute(const StreamStep& step, Version base);
-  absl::StatusOr<bool> IsPure(const std::string& model, const std::string& method);
+  absl::StatusOr<StepResult> Compute(const StreamStep& step, Version base, const RevisionChoice& revision);
+  absl::StatusOr<bool> IsPure(const ModelRef& model, const std::string& method);
 
   Client* const client_;
   const std::string branch_;

@@ -38,6 +38,19 @@ absl::StatusOr<NamedArrays> DecodeNamedArrays(absl::string_view what,
   return arrays;
 }
 
+absl::StatusOr<RevisionChoice> DecodeRevision(const v1::RevisionChoice& message) {
+  switch (message.revision_case()) {
+    case v1::RevisionChoice::kNewest:
+      if (message.newest()) return NewestRevision();
+      return absl::InvalidArgumentError("revision.newest is false; expected true, or another choice");
+    case v1::RevisionChoice::kNumber:
+      return message.number();
+    case v1::RevisionChoice::REVISION_NOT_SET:
+      break;
+  }
+  return SameRevision();
+}
+
 absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version) {
   if (version > 0) return Version(version);
   return absl::InvalidArgumentError(

@@ -47,7 +47,19 @@ absl::StatusOr<Index> DecodeIndex(v1::Index&& message);
 absl::StatusOr<std::vector<ArraySelector>> DecodeSelectors(
     google::protobuf::RepeatedPtrField<v1::ArraySelector>&& messages);
 absl::StatusOr<std::optional<Durability>> DecodeDurability(v1::Durability durability);
+absl::StatusOr<RevisionChoice> DecodeRevision(const v1::RevisionChoice& message);
 absl::StatusOr<Version> DecodeVersion(absl::string_view field, int64_t version);
+
+// Of what steps or changes a state, into its request.
+template <typename Message, typename Request>
+absl::Status DecodeRevision(const Message& message, Request& request) {
+  if (!message.has_revision()) return absl::OkStatus();
+  const absl::StatusOr<RevisionChoice> revision = DecodeRevision(message.revision());
+  if (!revision.ok()) return revision.status();
+  request.revision = *revision;
+  request.adapt_state = message.revision().adapt_state();
+  return absl::OkStatus();
+}
 
 // The head that a request expects, if it names one.
 template <typename Message>

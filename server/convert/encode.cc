@@ -103,6 +103,7 @@ v1::ModelInfo Encode(const ModelStatus& status) {
   message.set_name(status.name);
   message.set_state(EncodeState(status.state));
   message.set_error(std::string(status.error.message()));
+  message.mutable_loaded_revisions()->Add(status.revisions.begin(), status.revisions.end());
   if (status.model == nullptr) return message;
   const Model& model = *status.model;
   message.set_revision(model.revision());

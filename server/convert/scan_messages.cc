@@ -31,6 +31,8 @@ absl::StatusOr<ScanRequest> DecodeScan(v1::ScanRequest&& message) {
                       .request_id = message.request_id(),
                       .durability = *durability};
   if (message.step_count() != 0) request.step_count = message.step_count();
+  const absl::Status revision = DecodeRevision(message, request);
+  if (!revision.ok()) return revision;
   if (!message.method().empty()) request.method = std::move(*message.mutable_method());
   return request;
 }

@@ -23,6 +23,8 @@ absl::StatusOr<StepRequest> DecodeCommon(Message&& message) {
                       .check_finite = message.check_finite(),
                       .labels = DecodeLabels(message.labels()),
                       .request_id = message.request_id()};
+  const absl::Status revision = DecodeRevision(message, request);
+  if (!revision.ok()) return revision;
   if (!message.method().empty()) request.method = std::move(*message.mutable_method());
   return request;
 }

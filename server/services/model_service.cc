@@ -46,8 +46,9 @@ void ModelService::LoadModel(std::shared_ptr<UnaryCall> call, v1::LoadModelReque
 }
 
 void ModelService::UnloadModel(std::shared_ptr<UnaryCall> call, v1::UnloadModelRequest&& message) {
-  Schedule(call, [this, call, name = message.name()] {
-    const absl::Status unloaded = models_->Unload(name);
+  const auto revision = message.has_revision() ? std::make_optional(message.revision()) : std::nullopt;
+  Schedule(call, [this, call, name = message.name(), revision] {
+    const absl::Status unloaded = models_->Unload(name, revision);
     if (!unloaded.ok()) return call->Answer(unloaded);
     call->Answer(Serialize(v1::UnloadModelResponse()));
   });
@@ -59,7 +60,9 @@ void ModelService::GetModel(std::shared_ptr<UnaryCall> call, const v1::GetModelR
   if (message.has_revision()) {
     absl::StatusOr<std::shared_ptr<const Model>> model = models_->Find(message.name(), message.revision());
     if (!model.ok()) return call->Answer(model.status());
-    status = ModelStatus{message.name(), ModelState::kReady, absl::OkStatus(), *std::move(model)};
+    status->state = ModelState::kReady;
+    status->error = absl::OkStatus();
+    status->model = *std::move(model);
   }
   v1::GetModelResponse reply;
   *reply.mutable_model() = Encode(*status);

@@ -46,6 +46,8 @@ absl::StatusOr<SetArraysRequest> Decode(v1::SetArraysRequest&& message) {
     if (!array.ok()) return array.status();
     request.arrays.emplace_back(*std::move(index), *std::move(array));
   }
+  const absl::Status revision = DecodeRevision(message, request);
+  if (!revision.ok()) return revision;
   const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
   if (!expected_head.ok()) return expected_head.status();
   request.expected_head = *expected_head;

@@ -93,7 +93,7 @@ absl::Status ArrayReceiver::OnHeader(v1::WriteArraysRequest::Header&& header) {
               .labels = DecodeLabels(header.labels()),
               .request_id = header.request_id(),
               .durability = *durability};
-  return absl::OkStatus();
+  return DecodeRevision(header, request_);
 }
 
 absl::Status ArrayReceiver::AddArray(v1::WriteArraysRequest::Header::ArrayHeader&& message) {

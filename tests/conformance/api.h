@@ -39,6 +39,8 @@ class Api {
   virtual std::string Reason(const absl::Status& status) const = 0;
   virtual std::string Metadata(const absl::Status& status, const std::string& key) const = 0;
 
+  virtual absl::StatusOr<int64_t> LoadModel(const std::string& name) = 0;  // The revision.
+  virtual absl::Status UnloadRevision(const std::string& name, int64_t revision) = 0;
   virtual absl::StatusOr<Made> MakeState(const MakeStateRequest& request) = 0;
   virtual absl::StatusOr<Stepped> Step(const StepRequest& request) = 0;
   virtual absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) = 0;
@@ -80,6 +82,7 @@ class Conformance : public ::testing::TestWithParam<Way> {
   absl::StatusOr<int32_t> Count(const StateRef& state);
 
   Api& api() { return *api_; }
+  const std::filesystem::path& models() const { return models_; }
 
  private:
   std::filesystem::path models_;

@@ -37,6 +37,12 @@ client::Durability ToClient(std::optional<Durability> durability) {
   return *durability == Durability::kSync ? client::Durability::kSync : client::Durability::kAsync;
 }
 
+client::RevisionChoice ToClient(const RevisionChoice& revision) {
+  if (const auto* number = std::get_if<int64_t>(&revision)) return *number;
+  if (std::holds_alternative<NewestRevision>(revision)) return client::NewestRevision();
+  return client::SameRevision();
+}
+
 template <typename To, typename From>
 std::optional<To> ToClient(const std::optional<From>& from) {
   if (!from.has_value()) return std::nullopt;
@@ -87,6 +93,8 @@ client::StepRequest ToClient(const StepRequest& request) {
           .fetch = ToClient(request.fetch),
           .keep = request.keep,
           .check_finite = request.check_finite,
+          .revision = ToClient(request.revision),
+          .adapt_state = request.adapt_state,
           .expected_head = ToClient<client::Version>(request.expected_head),
           .labels = ToClient(request.labels),
           .request_id = request.request_id,
@@ -104,6 +112,14 @@ class ClientApi final : public Api {
     return client::ErrorMetadata(status, key);
   }
 
+  absl::StatusOr<int64_t> LoadModel(const std::string& name) override {
+    const auto model = client_->LoadModel(name);
+    if (!model.ok()) return model.status();
+    return model->revision();
+  }
+  absl::Status UnloadRevision(const std::string& name, int64_t revision) override {
+    return client_->UnloadModel({name, revision});
+  }
   absl::StatusOr<Made> MakeState(const MakeStateRequest& request) override {
     const auto made = client_->MakeState({.model = request.model,
                                           .revision = request.revision,
@@ -139,6 +155,8 @@ class ClientApi final : public Api {
                                         .keep_every = request.keep_every,
                                         .fetch = ToClient(request.fetch),
                                         .check_finite = request.check_finite,
+                                        .revision = ToClient(request.revision),
+                                        .adapt_state = request.adapt_state,
                                         .expected_head = ToClient<client::Version>(request.expected_head),
                                         .labels = ToClient(request.labels),
                                         .request_id = request.request_id,
@@ -150,6 +168,8 @@ class ClientApi final : public Api {
   }
   absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
     client::SetArraysRequest to{.state = ToClient(request.state),
+                                .revision = ToClient(request.revision),
+                                .adapt_state = request.adapt_state,
                                 .expected_head = ToClient<client::Version>(request.expected_head),
                                 .labels = ToClient(request.labels),
                                 .request_id = request.request_id,

@@ -23,6 +23,14 @@ class EngineApi final : public Api {
     return "";
   }
 
+  absl::StatusOr<int64_t> LoadModel(const std::string& name) override {
+    const auto model = models_.Load(name);
+    if (!model.ok()) return model.status();
+    return (*model)->revision();
+  }
+  absl::Status UnloadRevision(const std::string& name, int64_t revision) override {
+    return models_.Unload(name, revision);
+  }
   absl::StatusOr<Made> MakeState(const MakeStateRequest& request) override {
     const auto made = Await(engine_, &Engine::MakeState, request);
     if (!made.ok()) return made.status();

@@ -1,10 +1,14 @@
 // Branches and histories from the command line, and the command lines of the documentation.
+#include <filesystem>
+#include <fstream>
+
 #include "absl/strings/str_split.h"
 #include "tests/e2e/cli_fixture.h"
 
 namespace stepwell::testing {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -142,6 +146,44 @@ TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
         {"/bin/bash", "-c", absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; ", command), STEPWELL});
     EXPECT_EQ(finished.exit_code, 0) << command << "\n" << finished.err;
   }
+}
+
+// The commands of a guide, from its blocks marked as shell, as one script that ends at the first that goes
+// wrong. A line that begins with "!" is one that must fail.
+std::string ScriptOf(const fs::path& guide) {
+  std::ifstream file(guide);
+  std::string script = "set -e\n";
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (absl::StartsWith(line, "```")) {
+      inside = line == "```sh";
+    } else if (inside) {
+      const bool must_fail = absl::StartsWith(line, "! ");
+      absl::StrAppend(&script, must_fail ? absl::StrCat("if ", line.substr(2), "\nthen exit 9\nfi") : line,
+                      "\n");
+    }
+  }
+  return script;
+}
+
+TEST(DocsTest, EveryGuideRuns) {
+  int count = 0;
+  for (const auto& guide : fs::directory_iterator(STEPWELL_SOURCE_DIR "/docs/guides")) {
+    const fs::path folder = fs::path(::testing::TempDir()) / guide.path().stem();
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    fs::copy(STEPWELL_SOURCE_DIR "/examples/models", folder / "models", fs::copy_options::recursive);
+    const ServerProcess server(folder / "models");
+    setenv("STEPWELL_SERVER", server.address().c_str(), 1);
+    const Finished finished = RunProgram(
+        {"/bin/bash", "-c",
+         absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; cd ", folder.string(), "; ", ScriptOf(guide)),
+         STEPWELL});
+    EXPECT_EQ(finished.exit_code, 0) << guide.path() << "\n" << finished.out << finished.err;
+    fs::remove_all(folder);
+    ++count;
+  }
+  EXPECT_GE(count, 3);
 }
 
 }  // namespace

@@ -153,11 +153,10 @@ TEST_F(ServerTest, UnloadedModelKeepsItsStates) {
 }
 
 TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
-  const auto stub = v1::StateService::NewStub(Channel());
+  const auto stub = v1::ModelService::NewStub(Channel());
   grpc::ClientContext context;
-  v1::DeleteSnapshotsResponse reply;
-  EXPECT_EQ(stub->DeleteSnapshots(&context, v1::DeleteSnapshotsRequest(), &reply).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  v1::UploadModelResponse reply;
+  EXPECT_EQ(stub->UploadModel(&context, &reply)->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST(ServerProcessTest, StopsCleanlyAndThenNobodyAnswers) {

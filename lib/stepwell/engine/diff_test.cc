@@ -65,8 +65,9 @@ class DiffTest : public ::testing::Test {
     return made.ok() ? made->snapshot->version() : Version(0);
   }
   Version Set(Version version, const std::string& index, Array array) {
-    const auto set = Await(engine_, &Engine::SetArrays,
-                           {.state = version, .arrays = {{IndexPath{index}, std::move(array)}}});
+    const auto set = Await(
+        engine_, &Engine::SetArrays,
+        {.state = version, .arrays = {{IndexPath{index}, std::move(array)}}, .revision = NewestRevision()});
     EXPECT_TRUE(set.ok()) << set.status();
     return set.ok() ? (*set)->version() : Version(0);
   }

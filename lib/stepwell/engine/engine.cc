@@ -153,8 +153,7 @@ void Engine::Step(StepRequest request, Callback<StepResult> done) {
   Once(
       std::move(request), std::move(done),
       [this](StepRequest&& first, std::optional<RequestKey> key, Callback<StepResult>&& stepped) {
-        std::make_shared<stepwell::Step>(context_, std::move(first), std::move(key), std::nullopt,
-                                         std::move(stepped))
+        std::make_shared<stepwell::Step>(context_, std::move(first), std::move(key), std::move(stepped))
             ->Start();
       },
       [this](StepRequest again, const RequestRecord& record, Callback<StepResult> stepped) {
@@ -167,8 +166,9 @@ void Engine::RepeatStep(StepRequest request, const RequestRecord& record, Callba
   request.state = *record.base;
   request.expected_head.reset();
   request.keep = false;
+  request.revision = record.revision;
   std::make_shared<stepwell::Step>(
-      context_, std::move(request), std::nullopt, record.revision,
+      context_, std::move(request), std::nullopt,
       [this, version = record.versions.front(),
        done = std::move(done)](absl::StatusOr<StepResult> result) mutable {
         if (!result.ok()) return std::move(done)(result.status());
@@ -223,7 +223,7 @@ void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& k
                          Callback<StepResult> done) {
   auto run = [this](StepRequest&& first, std::optional<RequestKey> first_key,
                     Callback<StepResult>&& stepped) {
-    std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key), std::nullopt,
+    std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key),
                                      std::move(stepped))
         ->Start();
   };

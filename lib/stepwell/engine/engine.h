@@ -56,11 +56,12 @@ class Engine {
   // ALREADY_EXISTS: the branch.
   void MakeState(MakeStateRequest request, Callback<MakeStateResult> done);
 
-  // Runs a method of the model's newest revision on a state. NOT_FOUND: version, branch, model, method,
-  // index. INVALID_ARGUMENT: inputs that do not fit the method. FAILED_PRECONDITION: the state does not fit
-  // that revision, or the method wrote a NaN or infinity and request or package ask for none. ABORTED: the
-  // branch's head is not the expected one. RESOURCE_EXHAUSTED: a queue is full, or more than max_reply_bytes.
-  // INTERNAL: the model failed. CANCELLED, DEADLINE_EXCEEDED: before it ran.
+  // Runs a method of a state's model on it, by the revision that made the state unless another is asked for.
+  // NOT_FOUND: version, branch, model, revision, method, index. INVALID_ARGUMENT: inputs that do not fit the
+  // method. FAILED_PRECONDITION: the state does not fit that revision, or the method wrote a NaN or infinity
+  // and request or package ask for none. ABORTED: the branch's head is not the expected one.
+  // RESOURCE_EXHAUSTED: a queue is full, or more than max_reply_bytes. INTERNAL: the model failed. CANCELLED,
+  // DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
   // Steps of several states in one call, shared by all workers: a status for each, as Step's.
@@ -74,7 +75,8 @@ class Engine {
   // output changes its shape from step to step. CANCELLED, DEADLINE_EXCEEDED: also between steps.
   void Scan(ScanRequest request, Callback<ScanResult> done);
 
-  // A new version with some arrays replaced. Errors as Step.
+  // A new version with some arrays replaced; or, where another revision is asked for, as it is. A state that
+  // is of that revision already is answered with itself. Errors as Step.
   void SetArrays(SetArraysRequest request, Callback<std::shared_ptr<const Snapshot>> done);
 
   // Arrays or parts of them, also of a model that is unloaded. NOT_FOUND: version, branch, index.

@@ -30,12 +30,14 @@ absl::Status QueueFull(absl::string_view queue, size_t limit) {
                        "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
 }
 
-absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index,
-                               absl::string_view why) {
-  return WithErrorInfo(absl::FailedPreconditionError(
-                           absl::StrCat("a state that revision ", made_by, " of model \"", model.name(),
-                                        "\" made does not fit revision ", model.revision(), ": ", why)),
-                       "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", std::string(index)}});
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by,
+                               absl::Span<const StateDifference> differences) {
+  const auto add = [](std::string* out, const StateDifference& difference) { out->append(difference.what); };
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat(
+          "a state that revision ", made_by, " of model \"", model.name(), "\" made does not fit revision ",
+          model.revision(), ":\n  ", absl::StrJoin(differences, "\n  ", add))),
+      "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", differences.front().index}});
 }
 
 absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,

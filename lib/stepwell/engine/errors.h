@@ -18,10 +18,17 @@ namespace stepwell {
 // already.
 absl::Status QueueFull(absl::string_view queue, size_t limit);
 
-// FAILED_PRECONDITION, reason STATE_SPEC_MISMATCH: a state that revision `made_by` of `model` made does not
-// fit the state spec of revision `model.revision()`; `why` names what differs at `index`.
-absl::Status StateSpecMismatch(const Model& model, int64_t made_by, absl::string_view index,
-                               absl::string_view why);
+// How a state differs from what a state spec expects.
+struct StateDifference {
+  std::string index;
+  std::string what;  // The index, what is there, and what was expected.
+};
+
+// FAILED_PRECONDITION, reason STATE_SPEC_MISMATCH, with the first index as metadata: a state that revision
+// `made_by` of `model` made does not fit the state spec of revision `model.revision()`. The message has a
+// line for each difference, of which there is one at least.
+absl::Status StateSpecMismatch(const Model& model, int64_t made_by,
+                               absl::Span<const StateDifference> differences);
 
 // FAILED_PRECONDITION, reason OTHER_MODEL: `branch` is one of `model`, and `version` of `other`.
 absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,

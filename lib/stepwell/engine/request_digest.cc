@@ -42,6 +42,8 @@ class Digester {
   void Add(const std::string& text) { Add(absl::string_view(text)); }
   void Add(absl::Time time) { Add(absl::FormatDuration(time - absl::UnixEpoch())); }
   void Add(Version version) { Add(version.value()); }
+  void Add(const SameRevision& /*revision*/) {}
+  void Add(const NewestRevision& /*revision*/) {}
   void Add(const BranchName& branch) { Add(branch.value); }
   void Add(const IndexPath& path) { Add(path.value); }
   void Add(const IndexPosition& position) { Add(position.value); }
@@ -95,8 +97,8 @@ std::string DigestOf(const MakeStateRequest& request) {
 
 std::string DigestOf(const StepRequest& request) {
   return Digester("Step").Finish(request.state, request.method, request.inputs, request.output_names,
-                                 request.fetch, request.keep, request.check_finite, request.expected_head,
-                                 request.labels);
+                                 request.fetch, request.keep, request.check_finite, request.revision,
+                                 request.adapt_state, request.expected_head, request.labels);
 }
 
 std::string DigestOf(const BatchStepRequest& request) {
@@ -109,11 +111,14 @@ std::string DigestOf(const BatchStepRequest& request) {
 std::string DigestOf(const ScanRequest& request) {
   return Digester("Scan").Finish(request.state, request.method, request.inputs, request.step_count,
                                  request.output_names, request.keep_every, request.fetch,
-                                 request.check_finite, request.expected_head, request.labels);
+                                 request.check_finite, request.revision, request.adapt_state,
+                                 request.expected_head, request.labels);
 }
 
 std::string DigestOf(const SetArraysRequest& request) {
-  return Digester("SetArrays").Finish(request.state, request.arrays, request.expected_head, request.labels);
+  return Digester("SetArrays")
+      .Finish(request.state, request.arrays, request.revision, request.adapt_state, request.expected_head,
+              request.labels);
 }
 
 std::string DigestOf(const UpdateSnapshotRequest& request) {

@@ -73,6 +73,15 @@ struct MakeStateResult {
   std::optional<BranchRecord> branch;  // When one was asked for.
 };
 
+// Which revision of its model a state is stepped with.
+struct SameRevision {};  // The one that made the snapshot.
+struct NewestRevision {};
+using RevisionChoice = std::variant<SameRevision, NewestRevision, int64_t>;
+
+// Where another revision than the one that made a snapshot is to step it, its state spec must fit, or be made
+// to fit: `adapt_state` gives the state the initial values of indices that it lacks, and leaves out those
+// that the revision does not have. What is made is of that revision from then on.
+
 struct StepRequest {
   StateRef state = Version(0);
   std::string method = "step";
@@ -83,6 +92,8 @@ struct StepRequest {
       kAnyByteCount;          // Of outputs and fetched arrays; with more, the step does not happen.
   bool keep = true;           // False: compute, and mint nothing.
   bool check_finite = false;  // Fail rather than write a NaN or infinity. A package may ask for it, too.
+  RevisionChoice revision;
+  bool adapt_state = false;
   std::optional<Version> expected_head;  // Of the branch; only with a BranchName.
   Labels labels;                         // Of the new snapshot.
   std::string request_id;
@@ -119,6 +130,8 @@ struct ScanRequest {
   int64_t keep_every = 0;                 // Keep the last version alone (0), or every k-th (k) and the last.
   std::vector<ArraySelector> fetch;       // State arrays after the last step.
   bool check_finite = false;              // As StepRequest's, of each step.
+  RevisionChoice revision;                // Of all steps.
+  bool adapt_state = false;
   int64_t max_reply_bytes = kAnyByteCount;
   std::optional<Version> expected_head;
   Labels labels;  // Of each new snapshot.
@@ -135,7 +148,9 @@ struct ScanResult {
 
 struct SetArraysRequest {
   StateRef state = Version(0);
-  std::vector<std::pair<Index, Array>> arrays;  // No subtrees.
+  std::vector<std::pair<Index, Array>> arrays;  // No subtrees. None: the state moves to `revision` as it is.
+  RevisionChoice revision;
+  bool adapt_state = false;
   std::optional<Version> expected_head;
   Labels labels;
   std::string request_id;

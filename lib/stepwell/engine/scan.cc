@@ -72,16 +72,18 @@ absl::StatusOr<int64_t> CountSteps(const Method& method, const ArrayVector& inpu
 
 Scan::Scan(const TransitionContext& context, ScanRequest&& request, std::optional<RequestKey> key,
            const RequestRecord* done_before, Callback&& done)
-    : Transition(context, done_before == nullptr
-                              ? Target{request.state, request.expected_head, request.labels,
-                                       request.durability, request.call, std::move(key), std::nullopt}
-                              : Target{*done_before->base,
-                                       std::nullopt,
-                                       {},
-                                       request.durability,
-                                       request.call,
-                                       std::nullopt,
-                                       done_before->revision}),
+    : Transition(context,
+                 done_before == nullptr
+                     ? Target{request.state, request.expected_head, request.labels, request.durability,
+                              request.call, std::move(key), request.revision, request.adapt_state}
+                     : Target{*done_before->base,
+                              std::nullopt,
+                              {},
+                              request.durability,
+                              request.call,
+                              std::nullopt,
+                              done_before->revision,
+                              request.adapt_state}),
       request_(std::move(request)),
       made_before_(done_before == nullptr ? std::nullopt : std::make_optional(done_before->versions)),
       done_(std::move(done)) {}
@@ -146,7 +148,7 @@ absl::Status Scan::Stack(const MethodResult& computed, int64_t step) {
 }
 
 absl::StatusOr<NewVersions> Scan::Compute() {
-  std::vector<Array> state(base().arrays().begin(), base().arrays().end());
+  std::vector<Array> now(state().begin(), state().end());
   NewVersions versions;
   absl::btree_map<int, Array> written;  // Since the last version that is kept.
   int64_t steps = 0;                    // Since then.
@@ -155,7 +157,7 @@ absl::StatusOr<NewVersions> Scan::Compute() {
     const absl::Status waits = call().Check();
     if (!waits.ok()) return waits;
     for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = At(stacked_inputs_[i], step);
-    absl::StatusOr<MethodResult> computed = method_->Run(inputs, state);
+    absl::StatusOr<MethodResult> computed = method_->Run(inputs, now);
     if (!computed.ok()) return AtStep(computed.status(), step);
     if (step == 0) {
       const absl::Status fits = StartStacks(*computed);
@@ -169,7 +171,7 @@ absl::StatusOr<NewVersions> Scan::Compute() {
     if (!stacked.ok()) return AtStep(stacked, step);
     for (size_t i = 0; i < computed->written.size(); ++i) {
       const int position = method_->writes()[i];
-      state[static_cast<size_t>(position)] = computed->written[i];
+      now[static_cast<size_t>(position)] = computed->written[i];
       written[position] = std::move(computed->written[i]);
     }
     ++steps;
@@ -190,7 +192,7 @@ absl::StatusOr<NewVersions> Scan::Compute() {
     result_.outputs.emplace_back(method_->outputs()[at].name, *std::move(stack));
   }
   if (!fetched_.empty()) {
-    absl::StatusOr<NamedArrays> taken = Take(model().state_spec(), fetched_, state);
+    absl::StatusOr<NamedArrays> taken = Take(model().state_spec(), fetched_, now);
     if (!taken.ok()) return taken.status();
     result_.fetched = *std::move(taken);
     const int64_t bytes = ByteCount(result_.outputs) + ByteCount(result_.fetched);

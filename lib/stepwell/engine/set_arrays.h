@@ -9,7 +9,7 @@
 
 namespace stepwell {
 
-// Replaces some arrays of a state by given ones.
+// Replaces some arrays of a state by given ones, or moves it to another revision of its model as it is.
 class SetArrays final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const Snapshot>>)>;
@@ -21,13 +21,14 @@ class SetArrays final : public Transition {
   absl::Status Prepare() override;
   // Nothing is computed: the arrays are there.
   absl::Duration ComputeTime() const override { return absl::Nanoseconds(1); }
-  absl::StatusOr<NewVersions> Compute() override { return NewVersions{{.written = std::move(written_)}}; }
+  absl::StatusOr<NewVersions> Compute() override;
   const Method* method() const override { return nullptr; }
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override {
     std::move(done_)(std::move(result));
   }
 
   std::vector<std::pair<Index, Array>> given_;
+  const bool may_only_move_;  // To a revision, without a new array.
   Callback done_;
   WrittenArrays written_;
 };

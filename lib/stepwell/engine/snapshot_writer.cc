@@ -30,9 +30,18 @@ struct Built {
   std::shared_ptr<const Snapshot> snapshot;
 };
 
-// The snapshot that `next` makes of `parent`, null for a root. Takes the arrays out of `next`.
-Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& parent, NewVersion& next,
-            Version version, absl::Time now) {
+// The arrays that `parent` has at other positions become the new version's own.
+void WriteAll(const std::vector<Array>& laid_out, WrittenArrays& written) {
+  std::vector<Array> all = laid_out;
+  for (auto& [position, array] : written) all[static_cast<size_t>(position)] = std::move(array);
+  written.clear();
+  for (size_t i = 0; i < all.size(); ++i) written.emplace_back(static_cast<int>(i), std::move(all[i]));
+}
+
+// The snapshot that `next` makes of `parent`, null for a root; `shares` says whether it has the parent's
+// arrays where it writes none. Takes the arrays out of `next`.
+Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& parent, bool shares,
+            NewVersion& next, Version version, absl::Time now) {
   auto stored = std::make_shared<StoredSnapshot>();
   SnapshotRecord& record = stored->record;
   Snapshot::Arrays arrays;
@@ -44,6 +53,9 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
     const SnapshotRecord& from = parent->record();
     record.parent = from.version;
     record.step_count = from.step_count + next.step_count;
+  }
+  if (shares) {
+    const SnapshotRecord& from = parent->record();
     record.state_bytes = from.state_bytes;
     record.writers = from.writers;
     arrays.assign(parent->arrays().begin(), parent->arrays().end());
@@ -98,7 +110,10 @@ void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durab
   CommitBatch batch;
   Snapshots made;
   for (size_t i = 0; i < numbers.size(); ++i) {
-    Built built = Build(draft, i == 0 ? draft.parent : made.back(), draft.versions[i], numbers[i], now);
+    const std::shared_ptr<const Snapshot>& parent = i == 0 ? draft.parent : made.back();
+    const bool shares = parent != nullptr && (i > 0 || !draft.laid_out.has_value());
+    if (i == 0 && draft.laid_out.has_value()) WriteAll(*draft.laid_out, draft.versions[0].written);
+    Built built = Build(draft, parent, shares, draft.versions[i], numbers[i], now);
     batch.snapshots.push_back(std::move(built.stored));
     made.push_back(std::move(built.snapshot));
   }

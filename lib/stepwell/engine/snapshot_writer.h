@@ -39,6 +39,10 @@ struct SnapshotDraft {
   Labels labels;                   // Of each.
   NewVersions versions;            // At least one, each the parent of the next.
 
+  // The parent's arrays at the positions of `model`'s state spec, where those are not the parent's own: then
+  // the first version writes every array.
+  std::optional<std::vector<Array>> laid_out;
+
   // At most one of these: a branch whose head is the parent to move to the last, or one to create there.
   std::optional<std::string> move_branch;
   std::optional<BranchRecord> new_branch;  // Without head and times, which the writer fills in.

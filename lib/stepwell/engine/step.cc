@@ -9,9 +9,10 @@
 namespace stepwell {
 
 Step::Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
-           std::optional<int64_t> revision, Callback&& done)
+           Callback&& done)
     : Transition(context, {std::move(request.state), request.expected_head, std::move(request.labels),
-                           request.durability, std::move(request.call), std::move(key), revision}),
+                           request.durability, std::move(request.call), std::move(key), request.revision,
+                           request.adapt_state}),
       method_name_(std::move(request.method)),
       given_(std::move(request.inputs)),
       output_names_(std::move(request.output_names)),
@@ -43,7 +44,7 @@ absl::Status Step::Prepare() {
 }
 
 absl::StatusOr<NewVersions> Step::Compute() {
-  absl::StatusOr<MethodResult> computed = method_->Run(inputs_, base().arrays());
+  absl::StatusOr<MethodResult> computed = method_->Run(inputs_, state());
   if (!computed.ok()) return computed.status();
   if (check_finite_ || model().check_finite()) {
     const absl::Status finite = CheckFinite(*method_, model().state_spec(), computed->written);
@@ -71,7 +72,7 @@ absl::StatusOr<NewVersions> Step::Compute() {
 }
 
 absl::Status Step::Fetch(const MethodResult& computed) {
-  std::vector<Array> after(base().arrays().begin(), base().arrays().end());
+  std::vector<Array> after(state().begin(), state().end());
   for (size_t i = 0; i < computed.written.size(); ++i) {
     after[static_cast<size_t>(method_->writes()[i])] = computed.written[i];
   }

@@ -16,9 +16,9 @@ class Step final : public Transition {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<StepResult>)>;
 
-  // `key` is what the request is remembered under, and `revision` the one that steps: absent, the newest.
+  // `key` is what the request is remembered under.
   Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
-       std::optional<int64_t> revision, Callback&& done);
+       Callback&& done);
 
  private:
   absl::Status Prepare() override;

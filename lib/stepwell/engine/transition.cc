@@ -1,9 +1,6 @@
 #include "stepwell/engine/transition.h"
 
-#include <algorithm>
-
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/storage/errors.h"
 
@@ -49,9 +46,10 @@ void Transition::GetBase(Version version) {
 
 void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   if (!base.ok()) return End(base.status());
-  base_ = *std::move(base);
-  const absl::Status found = FindModel();
-  if (!found.ok()) return End(found);
+  absl::StatusOr<FittedState> fitted =
+      FittedState::Fit(*context_.models, *std::move(base), target_.revision, target_.adapt_state);
+  if (!fitted.ok()) return End(fitted.status());
+  base_ = *std::move(fitted);
   const absl::Status prepared = Prepare();
   if (!prepared.ok()) return End(prepared);
 
@@ -61,47 +59,20 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   if (!context_.pool->TrySchedule(run)) End(QueueFull("the workers' queue", context_.max_queued));
 }
 
-// The newest revision of the model steps every snapshot that fits it, whichever revision made that.
-absl::Status Transition::FindModel() {
-  const SnapshotRecord& record = base_->record();
-  absl::StatusOr<std::shared_ptr<const Model>> model =
-      target_.revision.has_value() ? context_.models->Find(record.origin->model, *target_.revision)
-                                   : context_.models->Find(record.origin->model);
-  if (!model.ok()) return model.status();
-  model_ = *std::move(model);
-  if (model_->revision() == record.origin->revision) return absl::OkStatus();
-
-  const absl::StatusOr<std::shared_ptr<const StateSpec>> made_with =
-      context_.models->FindStateSpec(record.origin->model, record.origin->revision);
-  if (!made_with.ok()) return made_with.status();
-  const StateSpec& spec = model_->state_spec();
-  for (int i = 0; i < std::max(spec.size(), (*made_with)->size()); ++i) {
-    const std::string had = i < (*made_with)->size() ? (**made_with)[i].tensor.name : "";
-    const std::string has = i < spec.size() ? spec[i].tensor.name : "";
-    if (had != has) {
-      return StateSpecMismatch(
-          *model_, record.origin->revision, had.empty() ? has : had,
-          absl::StrCat("at position ", i, " it has index \"", had, "\"; expected \"", has, "\""));
-    }
-    const absl::Status fits = spec[i].tensor.Check("index", base_->arrays()[static_cast<size_t>(i)]);
-    if (!fits.ok()) return StateSpecMismatch(*model_, record.origin->revision, has, fits.message());
-  }
-  return absl::OkStatus();
-}
-
 void Transition::Run() {
   const absl::Status waits = target_.call.Check();
   if (!waits.ok()) return End(waits);
   absl::StatusOr<NewVersions> versions = Compute();
   if (!versions.ok()) return End(versions.status());
-  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_);
+  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
   Commit(*std::move(versions));
 }
 
 void Transition::Commit(NewVersions versions) {
   SnapshotDraft draft;
-  draft.parent = base_;
-  draft.model = model_;
+  draft.parent = base_.snapshot();
+  draft.laid_out = base_.laid_out();
+  draft.model = base_.model();
   draft.method = method();
   draft.labels = std::move(target_.labels);
   draft.versions = std::move(versions);
@@ -124,9 +95,9 @@ void Transition::Commit(NewVersions versions) {
 void Transition::RememberAlone() {
   CommitBatch batch;
   RequestRecord& request = batch.requests.emplace_back(target_.request->ToRecord(context_.clock->Now()));
-  request.base = base_->version();
-  request.revision = model_->revision();
-  request.versions = {base_->version()};
+  request.base = base_.snapshot()->version();
+  request.revision = model().revision();
+  request.versions = {base_.snapshot()->version()};
   context_.store->Commit(
       std::move(batch), target_.durability.value_or(context_.default_durability),
       [self = shared_from_this()](absl::Status visible) {
@@ -134,7 +105,7 @@ void Transition::RememberAlone() {
       },
       [self = shared_from_this()](absl::Status durable) {
         if (!durable.ok()) return self->End(std::move(durable));
-        self->End(self->base_);
+        self->End(self->base_.snapshot());
       });
 }
 

@@ -12,6 +12,7 @@
 #include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/branches.h"
+#include "stepwell/engine/fitted_state.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/engine/turn_queues.h"
@@ -56,13 +57,14 @@ class Transition : public std::enable_shared_from_this<Transition> {
     std::optional<Durability> durability;
     CallContext call;
     std::optional<RequestKey> request;  // To remember what comes of it.
-    std::optional<int64_t> revision;    // Of the model that steps; absent: the newest.
+    RevisionChoice revision;            // Of the model.
+    bool adapt_state = false;
   };
 
   Transition(const TransitionContext& context, Target target)
       : context_(context), target_(std::move(target)) {}
 
-  // Checks the request against the model of base(). Nothing has been computed yet.
+  // Checks the request against model(). Nothing has been computed yet.
   virtual absl::Status Prepare() = 0;
   // What Compute will take, or zero when that is not known.
   virtual absl::Duration ComputeTime() const = 0;
@@ -70,11 +72,14 @@ class Transition : public std::enable_shared_from_this<Transition> {
   virtual absl::StatusOr<NewVersions> Compute() = 0;
   // Of model(): what writes the snapshot that this makes; null when no method does.
   virtual const Method* method() const = 0;
-  // Called once: with the newest snapshot, with base() when none was minted, or with the error.
+  // Called once: with the newest snapshot, with the one that this started from when none was minted, or with
+  // the error.
   virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
 
-  const Snapshot& base() const { return *base_; }
-  const Model& model() const { return *model_; }
+  // The state that this starts from, as model() takes it.
+  absl::Span<const Array> state() const { return base_.arrays(); }
+  const Model& model() const { return *base_.model(); }
+  bool moves_revision() const { return model().revision() != base_.snapshot()->record().origin->revision; }
   const CallContext& call() const { return target_.call; }
   absl::Span<const std::shared_ptr<const Snapshot>> made() const { return made_; }  // Oldest first.
 
@@ -82,7 +87,6 @@ class Transition : public std::enable_shared_from_this<Transition> {
   void TakeTurn();
   void OnHead(absl::StatusOr<BranchRecord> branch);
   void GetBase(Version version);
-  absl::Status FindModel();
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
   void Run();
   void Commit(NewVersions versions);
@@ -93,8 +97,7 @@ class Transition : public std::enable_shared_from_this<Transition> {
   const TransitionContext& context_;
   Target target_;
   std::optional<std::string> turn_;  // The branch whose turn this has.
-  std::shared_ptr<const Snapshot> base_;
-  std::shared_ptr<const Model> model_;
+  FittedState base_;
   Snapshots made_;
 };
 

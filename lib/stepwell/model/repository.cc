@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/loader.h"
@@ -100,12 +101,12 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::
   absl::StatusOr<std::string> digest = package->Digest();
   if (!digest.ok()) return digest.status();
   const bool same = *digest == known.last_digest;
-  if (same && known.newest != nullptr) return known.newest;
+  if (same && known.newest != nullptr && known.newest->revision() == known.last_revision) return known.newest;
   const int64_t revision = known.last_revision + (same ? 0 : 1);
   return LoadModel(*package, name, {revision, options_.threads_per_session, *std::move(digest)});
 }
 
-absl::Status ModelRepository::Unload(absl::string_view name) {
+absl::Status ModelRepository::Unload(absl::string_view name, std::optional<int64_t> revision) {
   std::map<int64_t, std::shared_ptr<const Model>> dropped;  // Goes after the lock does: it may take a while.
   const absl::MutexLock lock(&mutex_);
   const auto found = entries_.find(name);
@@ -113,10 +114,22 @@ absl::Status ModelRepository::Unload(absl::string_view name) {
   Entry& entry = found->second;
   mutex_.Await(absl::Condition(IsIdle, &entry));
   if (entry.models.empty() && entry.error.ok()) return ModelNotFound(name, "is not loaded");
+  if (revision.has_value() && !entry.models.contains(*revision))
+    return RevisionNotFound(name, *revision, entry);
+  if (revision.has_value() && entry.models.size() > 1) {
+    dropped.insert(entry.models.extract(*revision));
+    return absl::OkStatus();
+  }
   entry.unloaded = entry.newest();
   entry.error = absl::OkStatus();
   dropped.swap(entry.models);
   return absl::OkStatus();
+}
+
+absl::Status ModelRepository::RevisionNotFound(absl::string_view name, int64_t revision, const Entry& entry) {
+  const auto add = [](std::string* out, const auto& model) { absl::StrAppend(out, model.first); };
+  return ModelNotFound(name, absl::StrCat("has no revision ", revision, " loaded; expected one of ",
+                                          absl::StrJoin(entry.models, ", ", add)));
 }
 
 absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::string_view name) const {
@@ -133,7 +146,8 @@ absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::s
 }
 
 ModelStatus ModelRepository::StatusOf(const std::string& name, const Entry& entry) {
-  ModelStatus status{name, ModelState::kUnloading, entry.error, entry.newest()};
+  ModelStatus status{name, ModelState::kUnloading, entry.error, entry.newest(), {}};
+  for (const auto& [revision, model] : entry.models) status.revisions.push_back(revision);
   if (entry.loading) {
     status.state = ModelState::kLoading;
   } else if (!entry.error.ok()) {
@@ -158,8 +172,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
   if (!entry.ok()) return entry.status();
   const auto found = (*entry)->models.find(revision);
   if (found != (*entry)->models.end()) return found->second;
-  return ModelNotFound(name, absl::StrCat("has no revision ", revision, " loaded; the newest is ",
-                                          (*entry)->newest()->revision()));
+  return RevisionNotFound(name, revision, **entry);
 }
 
 absl::StatusOr<std::shared_ptr<const StateSpec>> ModelRepository::FindStateSpec(absl::string_view name,

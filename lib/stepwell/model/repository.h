@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ModelStatus {
   ModelState state = ModelState::kLoading;
   absl::Status error;                  // Why, when `state` is kFailed.
   std::shared_ptr<const Model> model;  // The newest ready revision; null when there is none.
+  std::vector<int64_t> revisions;      // That are ready, ascending.
 };
 
 struct RepositoryOptions {
@@ -48,8 +50,9 @@ class ModelRepository {
   // package is wrong; the message lists all that is wrong with it, a line each.
   absl::StatusOr<std::shared_ptr<const Model>> Load(absl::string_view name);
 
-  // Forgets every revision of `name`; steps that hold one finish. NOT_FOUND (MODEL_NOT_FOUND): not loaded.
-  absl::Status Unload(absl::string_view name);
+  // Forgets every revision of `name`, or `revision` alone; steps that hold one finish. NOT_FOUND
+  // (MODEL_NOT_FOUND): not loaded.
+  absl::Status Unload(absl::string_view name, std::optional<int64_t> revision = std::nullopt);
 
   // The newest revision. NOT_FOUND (MODEL_NOT_FOUND) when not loaded; FAILED_PRECONDITION (MODEL_NOT_READY)
   // when its load failed or is under way.
@@ -86,6 +89,9 @@ class ModelRepository {
 
   static bool IsIdle(Entry* entry) { return !entry->loading; }
   static ModelStatus StatusOf(const std::string& name, const Entry& entry);
+
+  // NOT_FOUND (MODEL_NOT_FOUND), with the revisions there are.
+  static absl::Status RevisionNotFound(absl::string_view name, int64_t revision, const Entry& entry);
 
   bool HasPackage(absl::string_view name) const;
   // What to compare a package with.

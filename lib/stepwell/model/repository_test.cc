@@ -111,7 +111,7 @@ TEST_F(RepositoryTest, ChangedContentIsTheNextRevision) {
   EXPECT_EQ(models_.Find("m").value(), *second);
   EXPECT_EQ(models_.Find("m", 1).value(), *first);
   ExpectError(models_.Find("m", 3).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
-              "has no revision 3 loaded; the newest is 2");
+              "has no revision 3 loaded; expected one of 1, 2");
   WriteCounter("m", "one");
   EXPECT_EQ(models_.Load("m").value()->revision(), 3) << "back to what it was is a change too";
 }
@@ -160,6 +160,22 @@ TEST_F(RepositoryTest, ReloadAfterUnloadIsTheSameRevisionWhenTheContentIs) {
   EXPECT_TRUE(models_.FindStateSpec("m", 1).ok());
   ExpectError(models_.FindStateSpec("m", 3).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
               "never had a revision 3");
+}
+
+TEST_F(RepositoryTest, OneRevisionMayBeUnloadedAndTheOthersStay) {
+  WriteCounter("m", "one");
+  ASSERT_TRUE(models_.Load("m").ok());
+  WriteCounter("m", "two");
+  ASSERT_TRUE(models_.Load("m").ok());
+  EXPECT_EQ(models_.Status("m")->revisions, (std::vector<int64_t>{1, 2}));
+  ExpectError(models_.Unload("m", 3), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "expected one of 1, 2");
+  ASSERT_TRUE(models_.Unload("m", 2).ok());
+  EXPECT_EQ(models_.Find("m").value()->revision(), 1);
+  EXPECT_EQ(models_.Load("m").value()->revision(), 2)
+      << "its content is that revision's, not the one that is left";
+  ASSERT_TRUE(models_.Unload("m", 1).ok());
+  ASSERT_TRUE(models_.Unload("m", 2).ok());
+  ExpectError(models_.Find("m").status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "is not loaded");
 }
 
 TEST_F(RepositoryTest, UnloadForgetsAFailure) {

@@ -65,9 +65,8 @@ class AsyncClient {
   // Models.
   PendingCall LoadModel(const std::string& name, Callback<v1::ModelInfo> done,
                         const CallOptions& options = {});
-  PendingCall UnloadModel(const std::string& name, StatusCallback done, const CallOptions& options = {});
-  PendingCall GetModel(const std::string& name, Callback<v1::ModelInfo> done,
-                       const CallOptions& options = {});
+  PendingCall UnloadModel(const ModelRef& model, StatusCallback done, const CallOptions& options = {});
+  PendingCall GetModel(const ModelRef& model, Callback<v1::ModelInfo> done, const CallOptions& options = {});
   /// Every model, however many pages they take.
   PendingCall ListModels(Callback<std::vector<v1::ModelInfo>> done, const CallOptions& options = {});
 

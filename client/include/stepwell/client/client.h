@@ -35,8 +35,8 @@ class Client {
 
   // Models.
   absl::StatusOr<v1::ModelInfo> LoadModel(const std::string& name, const CallOptions& options = {});
-  absl::Status UnloadModel(const std::string& name, const CallOptions& options = {});
-  absl::StatusOr<v1::ModelInfo> GetModel(const std::string& name, const CallOptions& options = {});
+  absl::Status UnloadModel(const ModelRef& model, const CallOptions& options = {});
+  absl::StatusOr<v1::ModelInfo> GetModel(const ModelRef& model, const CallOptions& options = {});
   /// Every model, however many pages they take.
   absl::StatusOr<std::vector<v1::ModelInfo>> ListModels(const CallOptions& options = {});
 

@@ -36,6 +36,8 @@ struct StreamStep {
   std::vector<ArraySelector> fetch;
   bool keep = true;
   bool check_finite = false;
+  RevisionChoice revision;
+  bool adapt_state = false;
   Labels labels;
 };
 

@@ -63,6 +63,23 @@ struct ArraySelector {
   std::vector<Slice> slices;  ///< One for each axis from the outermost; axes beyond them are taken whole.
 };
 
+/// A model, or one of its revisions.
+struct ModelRef {
+  // NOLINTBEGIN(google-explicit-constructor): a name alone is the whole model.
+  ModelRef(std::string model) : name(std::move(model)) {}
+  ModelRef(const char* model) : name(model) {}
+  // NOLINTEND(google-explicit-constructor)
+  ModelRef(std::string model, std::optional<int64_t> of) : name(std::move(model)), revision(of) {}
+
+  std::string name;
+  std::optional<int64_t> revision;  ///< Absent: the newest, or all of them.
+};
+
+/// Which revision of its model steps a state.
+struct SameRevision {};    ///< The one that made the snapshot.
+struct NewestRevision {};  ///< That the server has loaded.
+using RevisionChoice = std::variant<SameRevision, NewestRevision, int64_t>;
+
 struct MakeStateRequest {
   std::string model;
   std::optional<int64_t> revision;    ///< Absent: the newest.
@@ -82,7 +99,10 @@ struct StepRequest {
   std::vector<ArraySelector> fetch;       ///< State arrays after the step, to return with it.
   bool keep = true;                       ///< False: compute, make no snapshot.
   bool check_finite = false;              ///< Fail when the new state would have a NaN or an infinity.
-  std::optional<Version> expected_head;   ///< Step only if the branch's head is this version.
+  RevisionChoice revision;   ///< A state of another one must fit its state spec; see `adapt_state`.
+  bool adapt_state = false;  ///< Make it fit: indices that it lacks get initial values, those that the
+                             ///< revision does not have are left out.
+  std::optional<Version> expected_head;  ///< Step only if the branch's head is this version.
   Labels labels;
   std::string request_id;  ///< Up to 128 bytes, such as a UUID: the call may then be repeated, and is when it
                            ///< fails with UNAVAILABLE.
@@ -116,6 +136,8 @@ struct ScanRequest {
   int64_t keep_every = 0;            ///< Keep the last version alone (0), or every k-th (k) and the last.
   std::vector<ArraySelector> fetch;  ///< State arrays after the last step.
   bool check_finite = false;         ///< Fail when a step would write a NaN or an infinity.
+  RevisionChoice revision;           ///< Of all steps; see StepRequest.
+  bool adapt_state = false;
   std::optional<Version> expected_head;
   Labels labels;  ///< Of each new snapshot.
   std::string request_id;
@@ -130,7 +152,9 @@ struct ScanResult {
 
 struct SetArraysRequest {
   StateRef state;
-  std::vector<std::pair<Index, Array>> arrays;  ///< No subtrees.
+  std::vector<std::pair<Index, Array>> arrays;  ///< No subtrees. None: move the state to `revision` as it is.
+  RevisionChoice revision;                      ///< See StepRequest.
+  bool adapt_state = false;
   std::optional<Version> expected_head;
   Labels labels;
   std::string request_id;

@@ -1,0 +1,79 @@
+#include "stepwell/engine/fitted_state.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "stepwell/engine/errors.h"
+
+namespace stepwell {
+namespace {
+
+absl::StatusOr<std::shared_ptr<const Model>> FindRevision(const ModelRepository& models,
+                                                          const SnapshotOrigin& origin,
+                                                          const RevisionChoice& choice) {
+  if (std::holds_alternative<NewestRevision>(choice)) return models.Find(origin.model);
+  const auto* revision = std::get_if<int64_t>(&choice);
+  return models.Find(origin.model, revision == nullptr ? origin.revision : *revision);
+}
+
+// Whether the same index stands at every position.
+bool HaveSameLayout(const StateSpec& one, const StateSpec& other) {
+  return std::ranges::equal(
+      one.arrays(), other.arrays(), {},
+      [](const StateArraySpec& array) -> const std::string& { return array.tensor.name; },
+      [](const StateArraySpec& array) -> const std::string& { return array.tensor.name; });
+}
+
+}  // namespace
+
+absl::StatusOr<FittedState> FittedState::Fit(const ModelRepository& models,
+                                             std::shared_ptr<const Snapshot> snapshot,
+                                             const RevisionChoice& choice, bool adapt) {
+  const SnapshotOrigin& origin = *snapshot->record().origin;
+  absl::StatusOr<std::shared_ptr<const Model>> model = FindRevision(models, origin, choice);
+  if (!model.ok()) return model.status();
+  FittedState fitted;
+  fitted.snapshot_ = std::move(snapshot);
+  fitted.model_ = *std::move(model);
+  if (fitted.model_->revision() == origin.revision) return fitted;
+
+  const absl::StatusOr<std::shared_ptr<const StateSpec>> made_with =
+      models.FindStateSpec(origin.model, origin.revision);
+  if (!made_with.ok()) return made_with.status();
+  const StateSpec& has = **made_with;
+  const StateSpec& expected = fitted.model_->state_spec();
+  const absl::Span<const Array> arrays = fitted.snapshot_->arrays();
+  std::vector<StateDifference> differences;
+  std::vector<Array> laid_out;
+  for (const auto& [tensor, initial] : expected.arrays()) {
+    const std::optional<int> position = has.Find(tensor.name);
+    if (position.has_value()) {
+      const Array& array = arrays[static_cast<size_t>(*position)];
+      const absl::Status fits = tensor.Check("index", array);
+      if (!fits.ok()) differences.push_back({tensor.name, std::string(fits.message())});
+      laid_out.push_back(array);
+      continue;
+    }
+    const auto* value = std::get_if<Array>(&initial);
+    if (!adapt || value == nullptr) {
+      differences.push_back(
+          {tensor.name, absl::StrCat("index \"", tensor.name, "\" is missing; expected ", tensor.ToString(),
+                                     value == nullptr ? ", which has no initial value" : "")});
+      continue;
+    }
+    laid_out.push_back(*value);
+  }
+  for (const auto& [tensor, initial] : has.arrays()) {
+    if (adapt || expected.Find(tensor.name).has_value()) continue;
+    differences.push_back({tensor.name, absl::StrCat("index \"", tensor.name, "\" is ", tensor.ToString(),
+                                                     "; expected no such index")});
+  }
+  if (!differences.empty()) return StateSpecMismatch(*fitted.model_, origin.revision, differences);
+  if (!HaveSameLayout(has, expected)) fitted.laid_out_ = std::move(laid_out);
+  return fitted;
+}
+
+}  // namespace stepwell
