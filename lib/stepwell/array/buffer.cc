@@ -1,5 +1,6 @@
 #include "stepwell/array/buffer.h"
 
+#include <atomic>
 #include <cstring>
 
 namespace stepwell {
@@ -10,7 +11,55 @@ struct alignas(16) Block {
   std::byte bytes[16];
 };
 
+// Memory that buffers share, each a part from somewhere to the end that it has; one may append behind the
+// last.
+struct Room {
+  explicit Room(size_t room_capacity)
+      : blocks(std::make_unique_for_overwrite<Block[]>(room_capacity / sizeof(Block) + 1)),
+        capacity(room_capacity) {}
+
+  std::byte* data() const { return blocks[0].bytes; }
+
+  const std::unique_ptr<Block[]> blocks;
+  const size_t capacity;
+  std::atomic<size_t> used = 0;  // What lies in front of it is some buffer's, and never changes again.
+};
+
+// Also what tells that the bytes of a buffer lie in a Room: no array pays for a pointer to it.
+struct RoomDeleter {
+  Room* room;
+  void operator()(const std::byte* /*data*/) const { delete room; }
+};
+
 }  // namespace
+
+Buffer Buffer::Append(absl::Span<const std::byte> tail) const {
+  if (const auto* deleter = std::get_deleter<RoomDeleter>(data_)) {
+    Room& room = *deleter->room;
+    auto end = static_cast<size_t>(data_.get() + size_ - room.data());
+    // Who learns of the new bytes learns it from the buffer that is returned, which needs no order here.
+    if (end <= room.capacity && tail.size() <= room.capacity - end &&
+        room.used.compare_exchange_strong(end, end + tail.size(), std::memory_order_relaxed)) {
+      if (!tail.empty()) std::memcpy(room.data() + end, tail.data(), tail.size());
+      return Buffer(data_, size_ + tail.size());
+    }
+  }
+  const absl::Span<const std::byte> parts[] = {bytes(), tail};
+  return Concatenate(parts);
+}
+
+Buffer Buffer::Concatenate(absl::Span<const absl::Span<const std::byte>> parts) {
+  size_t size = 0;
+  for (const absl::Span<const std::byte>& part : parts) size += part.size();
+  auto* const room = new Room(2 * size);
+  const std::shared_ptr<const std::byte> data(room->data(), RoomDeleter{room});
+  for (const absl::Span<const std::byte>& part : parts) {
+    const size_t used = room->used.load(std::memory_order_relaxed);
+    if (!part.empty()) std::memcpy(room->data() + used, part.data(), part.size());
+    room->used.store(used + part.size(), std::memory_order_relaxed);
+  }
+  return Buffer(data, size);
+}
 
 Buffer Buffer::Copy(absl::Span<const std::byte> bytes) {
   MutableBuffer copy = MutableBuffer::Allocate(bytes.size());

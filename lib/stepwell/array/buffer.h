@@ -33,6 +33,16 @@ class Buffer {
     return Buffer(std::shared_ptr<const std::byte>(data_, data_.get() + offset), size);
   }
 
+  // The bytes of this buffer with `tail` behind them. What comes of it has room for more: where this buffer
+  // was made so and nothing was appended behind its end yet, `tail` is written there, and the two share what
+  // is in front of it. Otherwise (a first append, no room left, another append to the same bytes) everything
+  // is copied to new memory with as much room again. So n appends in a row copy each byte about twice,
+  // whatever n is. Of several threads that append to the same bytes, one gets the room.
+  Buffer Append(absl::Span<const std::byte> tail) const;
+
+  // A copy of the bytes of `parts`, one after the other, with room as Append makes it.
+  static Buffer Concatenate(absl::Span<const absl::Span<const std::byte>> parts);
+
   const std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }
   absl::Span<const std::byte> bytes() const { return {data_.get(), size_}; }
