@@ -32,11 +32,13 @@ Json SpecsToJson(const google::protobuf::RepeatedPtrField<v1::TensorSpec>& specs
 Json ModelToJson(const v1::ModelInfo& model) {
   Json methods = Json::array();
   for (const v1::MethodInfo& method : model.methods()) {
-    methods.push_back({{"name", method.name()},
-                       {"inputs", SpecsToJson(method.inputs())},
-                       {"outputs", SpecsToJson(method.outputs())},
-                       {"reads", std::vector<std::string>(method.reads().begin(), method.reads().end())},
-                       {"writes", std::vector<std::string>(method.writes().begin(), method.writes().end())}});
+    methods.push_back(
+        {{"name", method.name()},
+         {"inputs", SpecsToJson(method.inputs())},
+         {"outputs", SpecsToJson(method.outputs())},
+         {"reads", std::vector<std::string>(method.reads().begin(), method.reads().end())},
+         {"writes", std::vector<std::string>(method.writes().begin(), method.writes().end())},
+         {"appends", std::vector<std::string>(method.appends().begin(), method.appends().end())}});
   }
   Json state = Json::array();
   for (const v1::StateArrayInfo& info : model.state_spec()) {
@@ -103,6 +105,7 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
     table.Add({"returns", Specs(method.outputs())});
     table.Add({"reads", Indices(method.reads(), model.state_spec_size())});
     table.Add({"writes", Indices(method.writes(), model.state_spec_size())});
+    if (!method.appends().empty()) table.Add({"appends", Indices(method.appends(), model.state_spec_size())});
     table.Write(out, "  ");
   }
   if (model.state_spec().empty()) return;

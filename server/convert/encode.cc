@@ -48,7 +48,11 @@ void Set(v1::MethodInfo& message, const Method& method, const StateSpec& spec) {
   for (const TensorSpec& input : method.inputs()) Set(*message.add_inputs(), input);
   for (const TensorSpec& output : method.outputs()) Set(*message.add_outputs(), output);
   for (const int position : method.reads()) message.add_reads(spec[position].tensor.name);
-  for (const int position : method.writes()) message.add_writes(spec[position].tensor.name);
+  for (size_t i = 0; i < method.writes().size(); ++i) {
+    const std::string& index = spec[method.writes()[i]].tensor.name;
+    message.add_writes(index);
+    if (method.appends(i)) message.add_appends(index);
+  }
 }
 
 v1::DiffSnapshotsResponse::ArrayDiff::Kind EncodeKind(ArrayDiff::Kind kind) {

@@ -5,12 +5,15 @@
 
 namespace stepwell {
 
-absl::Status CheckFinite(const Method& method, const StateSpec& spec, absl::Span<const Array> written) {
+absl::Status CheckFinite(const Method& method, const StateSpec& spec, absl::Span<const Array> state,
+                         absl::Span<const Array> written) {
   for (size_t i = 0; i < written.size(); ++i) {
     const std::optional<NonFinite> found = FindNonFinite(written[i]);
     if (!found.has_value()) continue;
-    return NonFiniteState(method.name(), spec[method.writes()[i]].tensor.name, found->value,
-                          written[i].shape().Unravel(found->element));
+    const int position = method.writes()[i];
+    absl::InlinedVector<int64_t, 4> coordinates = written[i].shape().Unravel(found->element);
+    if (method.appends(i)) coordinates[0] += state[static_cast<size_t>(position)].shape()[0];
+    return NonFiniteState(method.name(), spec[position].tensor.name, found->value, coordinates);
   }
   return absl::OkStatus();
 }

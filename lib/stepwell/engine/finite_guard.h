@@ -9,9 +9,11 @@
 namespace stepwell {
 
 // OK, or FAILED_PRECONDITION (NON_FINITE): one of the arrays that `method` of a model with the state spec
-// `spec` has `written`, in the order of its writes, has a NaN or an infinity; index and position of the first
-// are told.
-absl::Status CheckFinite(const Method& method, const StateSpec& spec, absl::Span<const Array> written);
+// `spec` has `written` on `state`, in the order of its writes, has a NaN or an infinity; index and position
+// of the first are told. Of what it appends, these are rows alone, and the position is that in the array as
+// it would become.
+absl::Status CheckFinite(const Method& method, const StateSpec& spec, absl::Span<const Array> state,
+                         absl::Span<const Array> written);
 
 }  // namespace stepwell
 

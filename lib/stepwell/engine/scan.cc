@@ -4,12 +4,12 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/engine/errors.h"
 #include "stepwell/engine/finite_guard.h"
+#include "stepwell/engine/growth.h"
 #include "stepwell/engine/method_call.h"
 
 namespace stepwell {
@@ -147,8 +147,25 @@ absl::Status Scan::Stack(const MethodResult& computed, int64_t step) {
   return absl::OkStatus();
 }
 
+// The rows that `written` has beyond `kept`, a state that is brought up to it.
+WrittenArrays Scan::TakeAppended(const absl::btree_map<int, Array>& written, std::vector<Array>& kept) const {
+  WrittenArrays appended;
+  for (size_t i = 0; i < method_->writes().size(); ++i) {
+    if (!method_->appends(i)) continue;
+    const int position = method_->writes()[i];
+    const Array& whole = written.at(position);
+    Array& before = kept[static_cast<size_t>(position)];
+    // One version holds what several steps may have appended.
+    appended.emplace_back(position, CopyRows(whole, before.shape()[0]));
+    before = whole;
+  }
+  return appended;
+}
+
 absl::StatusOr<NewVersions> Scan::Compute() {
   std::vector<Array> now(state().begin(), state().end());
+  std::vector<Array> kept;  // Where the method appends: the state of the last version that is kept.
+  if (method_->is_growing()) kept = now;
   NewVersions versions;
   absl::btree_map<int, Array> written;  // Since the last version that is kept.
   int64_t steps = 0;                    // Since then.
@@ -164,11 +181,15 @@ absl::StatusOr<NewVersions> Scan::Compute() {
       if (!fits.ok()) return fits;
     }
     if (request_.check_finite || model().check_finite()) {
-      const absl::Status finite = CheckFinite(*method_, model().state_spec(), computed->written);
+      const absl::Status finite = CheckFinite(*method_, model().state_spec(), now, computed->written);
       if (!finite.ok()) return AtStep(finite, step);
     }
     const absl::Status stacked = Stack(*computed, step);
     if (!stacked.ok()) return AtStep(stacked, step);
+    if (method_->is_growing()) {
+      const absl::Status whole = MakeWhole(*method_, now, computed->written).status();
+      if (!whole.ok()) return AtStep(whole, step);
+    }
     for (size_t i = 0; i < computed->written.size(); ++i) {
       const int position = method_->writes()[i];
       now[static_cast<size_t>(position)] = computed->written[i];
@@ -179,6 +200,7 @@ absl::StatusOr<NewVersions> Scan::Compute() {
         step + 1 == step_count_ || (request_.keep_every > 0 && (step + 1) % request_.keep_every == 0);
     if (!is_kept || made_before_.has_value() || method_->is_pure()) continue;
     NewVersion& version = versions.emplace_back(NewVersion{.step_count = std::exchange(steps, 0)});
+    if (method_->is_growing()) version.appended = TakeAppended(written, kept);
     version.written.assign(std::make_move_iterator(written.begin()), std::make_move_iterator(written.end()));
     written.clear();
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "stepwell/array/buffer.h"
 #include "stepwell/engine/selection.h"
 #include "stepwell/engine/transition.h"
@@ -26,6 +27,7 @@ class Scan final : public Transition {
   // Makes room for the outputs of all steps, once those of the first are known.
   absl::Status StartStacks(const MethodResult& first);
   absl::Status Stack(const MethodResult& computed, int64_t step);
+  WrittenArrays TakeAppended(const absl::btree_map<int, Array>& written, std::vector<Array>& kept) const;
   absl::Status Prepare() override;
   absl::Duration ComputeTime() const override;
   absl::StatusOr<NewVersions> Compute() override;

@@ -1,5 +1,6 @@
 #include "stepwell/engine/snapshot_writer.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,6 +39,23 @@ void WriteAll(const std::vector<Array>& laid_out, WrittenArrays& written) {
   for (size_t i = 0; i < all.size(); ++i) written.emplace_back(static_cast<int>(i), std::move(all[i]));
 }
 
+bool Appends(const NewVersion& next, int position) {
+  return std::ranges::any_of(next.appended, [position](const auto& rows) { return rows.first == position; });
+}
+
+// Where `next` appended to the arrays of `parent`, has `stored` hold the rows in place of the whole arrays.
+void StoreRowsAlone(NewVersion& next, const SnapshotRecord& parent, StoredSnapshot& stored) {
+  SnapshotRecord& record = stored.record;
+  for (auto& [position, rows] : next.appended) {
+    const auto at = record.writers.begin() + position;
+    Array& place =
+        stored.written[static_cast<size_t>(std::count(record.writers.begin(), at, record.version))];
+    record.new_bytes += rows.byte_count() - place.byte_count();
+    place = std::move(rows);
+    record.chains.Append(position, parent.writers[static_cast<size_t>(position)]);
+  }
+}
+
 // The snapshot that `next` makes of `parent`, null for a root; `shares` says whether it has the parent's
 // arrays where it writes none. Takes the arrays out of `next`.
 Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& parent, bool shares,
@@ -58,6 +76,7 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
     const SnapshotRecord& from = parent->record();
     record.state_bytes = from.state_bytes;
     record.writers = from.writers;
+    record.chains = from.chains;
     arrays.assign(parent->arrays().begin(), parent->arrays().end());
   } else {
     record.writers.assign(next.written.size(), version);
@@ -68,11 +87,13 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
     record.state_bytes += array.byte_count() - place.byte_count();
     record.new_bytes += array.byte_count();
     record.writers[static_cast<size_t>(position)] = version;
+    if (!record.chains.empty() && !Appends(next, position)) record.chains.Erase(position);
     place = std::move(array);
   }
   for (size_t i = 0; i < arrays.size(); ++i) {
     if (record.writers[i] == version) stored->written.push_back(arrays[i]);
   }
+  if (shares && !next.appended.empty()) StoreRowsAlone(next, parent->record(), *stored);
   std::shared_ptr<const SnapshotRecord> shared_record(stored, &record);
   return {std::move(stored), std::make_shared<const Snapshot>(std::move(shared_record), std::move(arrays))};
 }

@@ -25,6 +25,8 @@ using WrittenArrays = std::vector<std::pair<int, Array>>;
 struct NewVersion {
   // What is new, each position once; a root has all. Everything else is the parent's.
   WrittenArrays written;
+  // Where one of `written` is the parent's array with rows behind it: those rows, which alone are stored.
+  WrittenArrays appended;
   int64_t step_count = 0;  // Steps that it takes from its parent.
 };
 using NewVersions = absl::InlinedVector<NewVersion, 1>;

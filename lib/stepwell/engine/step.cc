@@ -4,6 +4,7 @@
 
 #include "stepwell/engine/errors.h"
 #include "stepwell/engine/finite_guard.h"
+#include "stepwell/engine/growth.h"
 #include "stepwell/engine/method_call.h"
 
 namespace stepwell {
@@ -47,8 +48,14 @@ absl::StatusOr<NewVersions> Step::Compute() {
   absl::StatusOr<MethodResult> computed = method_->Run(inputs_, state());
   if (!computed.ok()) return computed.status();
   if (check_finite_ || model().check_finite()) {
-    const absl::Status finite = CheckFinite(*method_, model().state_spec(), computed->written);
+    const absl::Status finite = CheckFinite(*method_, model().state_spec(), state(), computed->written);
     if (!finite.ok()) return finite;
+  }
+  WrittenArrays appended;
+  if (method_->is_growing() && (keep_ || !fetched_.empty())) {
+    absl::StatusOr<WrittenArrays> made_whole = MakeWhole(*method_, state(), computed->written);
+    if (!made_whole.ok()) return made_whole.status();
+    appended = *std::move(made_whole);
   }
   result_.outputs.reserve(chosen_outputs_.size());
   for (const int at : chosen_outputs_)
@@ -63,7 +70,7 @@ absl::StatusOr<NewVersions> Step::Compute() {
   }
   NewVersions made;
   if (!keep_ || method_->is_pure()) return made;
-  NewVersion& version = made.emplace_back(NewVersion{.step_count = 1});
+  NewVersion& version = made.emplace_back(NewVersion{.appended = std::move(appended), .step_count = 1});
   version.written.reserve(computed->written.size());
   for (size_t i = 0; i < computed->written.size(); ++i) {
     version.written.emplace_back(method_->writes()[i], std::move(computed->written[i]));

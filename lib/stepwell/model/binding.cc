@@ -15,6 +15,7 @@ namespace stepwell {
 namespace {
 
 constexpr absl::string_view kNext = ".next";
+constexpr absl::string_view kAppend = ".append";
 
 std::optional<size_t> FindTensor(const std::vector<TensorSpec>& tensors, absl::string_view name) {
   const auto found = std::ranges::find(tensors, name, &TensorSpec::name);
@@ -86,7 +87,7 @@ class Binder {
     }
   }
 
-  void AddWrite(const std::string& index, const std::string& output) {
+  void AddWrite(const std::string& index, const std::string& output, bool appends) {
     const std::optional<int> position = FindIndex("writes", index);
     if (!written_.insert(index).second) {
       issues_.Add(place_, "index \"", absl::CHexEscape(index),
@@ -101,9 +102,15 @@ class Binder {
       return;
     }
     if (!position.has_value()) return;
-    writes_of_[*slot].push_back(*position);
+    writes_of_[*slot].push_back({*position, appends});
     const TensorSpec& have = graph_.outputs[*slot];
     const TensorSpec& want = spec_[*position].tensor;
+    if (appends && (want.dims.empty() || !want.dims.front().is_dynamic())) {
+      issues_.Add(place_, "appends output \"", output, "\" of \"", graph_file_, "\" to \"", index, "\", ",
+                  want.ToString(),
+                  " in the state spec; expected an outermost dimension of -1, which may grow");
+      return;
+    }
     if (!TensorFits(have, want, true)) {
       issues_.Add(place_, "writes \"", index, "\", ", want.ToString(), " in the state spec, from output \"",
                   output, "\" of \"", graph_file_, "\", which gives ", have.ToString(),
@@ -124,8 +131,9 @@ class Binder {
       }
     }
     for (size_t slot = 0; slot < graph_.outputs.size(); ++slot) {
-      for (const int write : writes_of_[slot]) {
-        bound.writes.push_back(write);
+      for (const Write& write : writes_of_[slot]) {
+        bound.writes.push_back(write.position);
+        bound.appends.push_back(write.appends);
         bound.write_slots.push_back(static_cast<int>(slot));
       }
       if (!writes_of_[slot].empty()) continue;
@@ -136,6 +144,11 @@ class Binder {
   }
 
  private:
+  struct Write {
+    int position;  // In the state spec.
+    bool appends;
+  };
+
   std::optional<int> FindIndex(absl::string_view verb, const std::string& index) {
     if (const std::optional<int> position = spec_.Find(index)) return position;
     if (without_type_.contains(index)) return std::nullopt;  // Told already.
@@ -150,8 +163,8 @@ class Binder {
   const absl::flat_hash_set<std::string>& without_type_;
   const GraphInfo& graph_;
   Issues& issues_;
-  std::vector<std::optional<int>> read_of_;  // The position that feeds each graph input.
-  std::vector<std::vector<int>> writes_of_;  // The positions that each graph output is written to.
+  std::vector<std::optional<int>> read_of_;    // The position that feeds each graph input.
+  std::vector<std::vector<Write>> writes_of_;  // Where each graph output is written to.
   absl::flat_hash_set<std::string> fed_;
   absl::flat_hash_set<std::string> written_;
 };
@@ -169,8 +182,9 @@ BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
     }
     for (const TensorSpec& output : graph.outputs) {
       absl::string_view index = output.name;
-      if (absl::ConsumeSuffix(&index, kNext) && spec.Find(index)) {
-        binder.AddWrite(std::string(index), output.name);
+      const bool appends = absl::ConsumeSuffix(&index, kAppend);
+      if ((appends || absl::ConsumeSuffix(&index, kNext)) && spec.Find(index)) {
+        binder.AddWrite(std::string(index), output.name, appends);
       }
     }
   }
@@ -178,8 +192,10 @@ BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
     binder.AddRead(read.index(), read.input().empty() ? read.index() : read.input());
   }
   for (const model::Write& write : config.writes()) {
+    const absl::string_view suffix = write.appends() ? kAppend : kNext;
     binder.AddWrite(write.index(),
-                    write.output().empty() ? absl::StrCat(write.index(), kNext) : write.output());
+                    write.output().empty() ? absl::StrCat(write.index(), suffix) : write.output(),
+                    write.appends());
   }
   return binder.Finish(config.name());
 }

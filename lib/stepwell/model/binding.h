@@ -28,8 +28,9 @@ struct BoundMethod {
   std::string name;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::vector<int> reads;   // Distinct.
-  std::vector<int> writes;  // Distinct.
+  std::vector<int> reads;     // Distinct.
+  std::vector<int> writes;    // Distinct.
+  std::vector<bool> appends;  // For each of `writes`.
 
   std::vector<Feed> feeds;        // One for each graph input.
   std::vector<int> output_slots;  // The graph output behind each of `outputs`.
@@ -40,7 +41,8 @@ struct BoundMethod {
 // the text that the graph or `spec` does not have, for two writes to one index or two reads into one input,
 // and for each dtype, rank or dimension in which a graph and `spec` differ. A read's graph input must take
 // every array that the spec allows; a write's graph output may be less certain than the spec, and is then
-// checked when it runs. Indices in `without_type` are declared but have nothing to compare with.
+// checked when it runs. An index that is appended to must have a dynamic outermost dimension. Indices in
+// `without_type` are declared but have nothing to compare with.
 BoundMethod BindMethod(const ConfigText& text, int i, const StateSpec& spec,
                        const absl::flat_hash_set<std::string>& without_type, const std::string& graph_file,
                        const GraphInfo& graph, Issues& issues);

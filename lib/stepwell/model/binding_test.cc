@@ -95,6 +95,55 @@ TEST_F(BindingTest, ConventionHoldsTypesToo) {
                                     "\"mean.next\" of \"step.onnx\", which gives float32 (5)")));
 }
 
+TEST_F(BindingTest, OutputNamedAppendAppendsByTheConvention) {
+  GraphInfo graph = MakeGraph();
+  graph.outputs = {{"log.append", DType::kFloat32, {{1}, {2}}},
+                   {"mean.next", DType::kFloat32, {{4}}},
+                   {"other.append", DType::kFloat32, {{1}, {2}}}};
+  const BoundMethod bound = Bind("", MakeSpec(), graph);
+  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(bound.writes, ElementsAre(2, 1));
+  EXPECT_THAT(bound.appends, ElementsAre(true, false));
+  EXPECT_THAT(Names(bound.outputs), ElementsAre("other.append"));
+}
+
+TEST_F(BindingTest, WriteThatAppendsMayNameItsOutput) {
+  GraphInfo graph = MakeGraph();
+  graph.outputs.push_back({"log.append", DType::kFloat32, {kAny, {2}}});
+  EXPECT_THAT(Bind("writes { index: \"log\" appends: true }", MakeSpec(), graph).write_slots, ElementsAre(4));
+  EXPECT_THAT(Told(), IsEmpty());
+  const BoundMethod bound =
+      Bind("writes { index: \"log\" output: \"log.next\" appends: true } writes { index: \"count\" }");
+  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(bound.writes, ElementsAre(0, 2));
+  EXPECT_THAT(bound.appends, ElementsAre(false, true));
+}
+
+TEST_F(BindingTest, AppendToAnArrayThatCannotGrowIsAnIssue) {
+  GraphInfo graph = MakeGraph();
+  graph.outputs = {{"mean.append", DType::kFloat32, {{1}}}, {"count.append", DType::kInt32, {}}};
+  Bind("", MakeSpec(), graph);
+  EXPECT_THAT(Told(),
+              ElementsAre("appends output \"mean.append\" of \"step.onnx\" to \"mean\", float32 (4) in the "
+                          "state spec; expected an outermost dimension of -1, which may grow",
+                          HasSubstr("to \"count\", int32 () in the state spec; expected an outermost")));
+}
+
+TEST_F(BindingTest, AppendedRowsMustFitTheSpec) {
+  GraphInfo graph = MakeGraph();
+  graph.outputs = {{"log.append", DType::kFloat32, {kAny, {3}}}};
+  Bind("", MakeSpec(), graph);
+  EXPECT_THAT(Told(), ElementsAre(HasSubstr("which gives float32 (?, 3); expected what fits the spec")));
+}
+
+TEST_F(BindingTest, IndexThatIsAppendedToAndWrittenIsAnIssue) {
+  GraphInfo graph = MakeGraph();
+  graph.outputs = {{"log.append", DType::kFloat32, {kAny, {2}}}, {"log.next", DType::kFloat32, {kAny, {2}}}};
+  Bind("", MakeSpec(), graph);
+  EXPECT_THAT(Told(),
+              ElementsAre(HasSubstr("\"log\" is written twice, the second time from output \"log.next\"")));
+}
+
 TEST_F(BindingTest, OutputNamedLikeNoIndexIsAnOutput) {
   GraphInfo graph = MakeGraph();
   graph.outputs = {

@@ -1,6 +1,7 @@
 #ifndef STEPWELL_MODEL_MODEL_H_
 #define STEPWELL_MODEL_MODEL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,7 +23,7 @@ using ArrayVector = absl::InlinedVector<Array, 4>;
 // What a method computed.
 struct MethodResult {
   ArrayVector outputs;  // In the order of Method::outputs().
-  ArrayVector written;  // In the order of Method::writes(): the new arrays of those state positions.
+  ArrayVector written;  // In the order of Method::writes(): the new arrays of those state positions, or rows.
 };
 
 // One graph of a model, ready to run. Immutable. Thread-safe.
@@ -38,6 +39,10 @@ class Method {
   absl::Span<const int> reads() const { return reads_; }             // State positions, in the graph's order.
   absl::Span<const int> writes() const { return writes_; }
   bool is_pure() const { return writes_.empty(); }
+  // Whether the i-th of writes() gives rows alone, to be put behind what the state has there.
+  bool appends(size_t i) const { return appends_[i]; }
+  // Whether one of them does.
+  bool is_growing() const { return is_growing_; }
 
   // Runs the graph on `inputs` (in the order of inputs(), already checked against their specs) and on `state`
   // (every array of the spec, by position). The arrays are passed by reference and never written. What is
@@ -51,12 +56,14 @@ class Method {
 
  protected:
   Method(std::string name, std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs,
-         std::vector<int> reads, std::vector<int> writes)
+         std::vector<int> reads, std::vector<int> writes, std::vector<bool> appends)
       : name_(std::move(name)),
         inputs_(std::move(inputs)),
         outputs_(std::move(outputs)),
         reads_(std::move(reads)),
-        writes_(std::move(writes)) {}
+        writes_(std::move(writes)),
+        appends_(std::move(appends)),
+        is_growing_(std::ranges::find(appends_, true) != appends_.end()) {}
 
  private:
   const std::string name_;
@@ -64,6 +71,8 @@ class Method {
   const std::vector<TensorSpec> outputs_;
   const std::vector<int> reads_;
   const std::vector<int> writes_;
+  const std::vector<bool> appends_;  // For each of writes_.
+  const bool is_growing_;
 };
 
 // One revision of a model: its methods and state spec. Immutable; whoever steps it holds a reference, so

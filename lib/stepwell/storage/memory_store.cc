@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "stepwell/array/append.h"
 #include "stepwell/storage/errors.h"
 
 namespace stepwell {
@@ -222,14 +223,24 @@ void MemoryStore::ReadSnapshot(Version version, Callback<std::shared_ptr<const S
   std::move(done)(RecordOf(*snapshot));
 }
 
-void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) {
-  absl::StatusOr<Array> array;
-  {
-    absl::ReaderMutexLock lock(&mutex_);
-    const Array* found = tree_.FindArray(writer, position);
-    array = found == nullptr ? absl::StatusOr<Array>(Missing(writer)) : *found;
+absl::StatusOr<std::vector<Array>> MemoryStore::FindParts(Version writer, int position) const {
+  std::vector<Array> parts;  // The last first.
+  absl::ReaderMutexLock lock(&mutex_);
+  for (std::optional<Version> next = writer; next.has_value();) {
+    std::optional<SnapshotTree::Part> part = tree_.FindPart(*next, position);
+    if (!part.has_value()) return Missing(writer);
+    parts.push_back(std::move(part->array));
+    next = part->previous;
   }
-  std::move(done)(std::move(array));
+  std::ranges::reverse(parts);
+  return parts;
+}
+
+void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) {
+  absl::StatusOr<std::vector<Array>> parts = FindParts(writer, position);
+  if (!parts.ok()) return std::move(done)(parts.status());
+  if (parts->size() == 1) return std::move(done)(std::move(parts->front()));
+  std::move(done)(ConcatenateRows(*parts));
 }
 
 void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done) {

@@ -57,6 +57,9 @@ class MemoryStore final : public Store {
  private:
   absl::StatusOr<std::shared_ptr<const StoredSnapshot>> Find(Version version) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // What is stored of the array at `position` that `writer` left, in the order of rows; at least one part.
+  absl::StatusOr<std::vector<Array>> FindParts(Version writer, int position) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // What is to be said of a snapshot that is not here.
   absl::Status Missing(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Whether a snapshot is here, or will be with `batch`.

@@ -1,40 +1,20 @@
 #ifndef STEPWELL_STORAGE_RECORD_H_
 #define STEPWELL_STORAGE_RECORD_H_
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "stepwell/array/array.h"
+#include "stepwell/storage/array_chains.h"
+#include "stepwell/storage/version.h"
 
 namespace stepwell {
-
-// A snapshot's key: a positive number, unique in a store, increasing, never reused.
-class Version {
- public:
-  constexpr explicit Version(int64_t value) : value_(value) {}
-
-  constexpr int64_t value() const { return value_; }
-
-  // clang-tidy 14 sees a null pointer in the 0 that `<` compares with. NOLINTNEXTLINE(modernize-use-nullptr)
-  friend constexpr auto operator<=>(Version, Version) = default;
-  template <typename H>
-  friend H AbslHashValue(H h, Version version) {
-    return H::combine(std::move(h), version.value_);
-  }
-  friend std::ostream& operator<<(std::ostream& out, Version version) { return out << version.value_; }
-
- private:
-  int64_t value_;
-};
 
 // What a user writes on a snapshot or a branch.
 using Labels = absl::btree_map<std::string, std::string>;
@@ -50,6 +30,8 @@ struct SnapshotOrigin {
 
 // What is stored of a snapshot: all but its arrays, of which it says who wrote them. An array is written at
 // exactly one version, so (writer, position) names it, and snapshots share arrays by naming the same writer.
+// Of one that grows, what was appended is stored under (writer, position), and `chains` say what it was
+// appended to.
 struct SnapshotRecord {
   Version version{0};
   std::optional<Version> parent;                 // Absent for a root. It may have been dropped since.
@@ -58,13 +40,14 @@ struct SnapshotRecord {
   Labels labels;
   int64_t step_count = 0;                   // Steps since the root.
   int64_t state_bytes = 0;                  // Of all its arrays.
-  int64_t new_bytes = 0;                    // Of the arrays that it wrote.
+  int64_t new_bytes = 0;                    // Of what it wrote: of rows alone, where it appended.
   bool pinned = false;                      // Never dropped by retention, nor by DeleteSnapshots.
   absl::InlinedVector<Version, 2> writers;  // By position in the state spec.
+  ArrayChains chains;                       // Of the arrays whose writer appended to them.
 };
 
-// A snapshot with the arrays that it wrote: one for each position whose writer is the snapshot itself, in the
-// order of positions. Where it stays in memory, it is the one object that does.
+// A snapshot with what it wrote: an array, or the rows that it appended, for each position whose writer is
+// the snapshot itself, in the order of positions. Where it stays in memory, it is the one object that does.
 struct StoredSnapshot {
   SnapshotRecord record;
   absl::InlinedVector<Array, 1> written;

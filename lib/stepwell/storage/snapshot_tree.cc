@@ -8,13 +8,15 @@ namespace {
 
 constexpr Version kNone{0};
 
-const Array* FindWritten(const StoredSnapshot& snapshot, int position) {
+std::optional<SnapshotTree::Part> FindWritten(const StoredSnapshot& snapshot, int position) {
   const auto& writers = snapshot.record.writers;
   const Version version = snapshot.record.version;
-  if (position < 0 || position >= std::ssize(writers)) return nullptr;
+  if (position < 0 || position >= std::ssize(writers)) return std::nullopt;
   const auto at = writers.begin() + position;
-  if (*at != version) return nullptr;
-  return &snapshot.written[static_cast<size_t>(std::count(writers.begin(), at, version))];
+  if (*at != version) return std::nullopt;
+  const ArrayChain* const chain = snapshot.record.chains.Find(position);
+  return SnapshotTree::Part{snapshot.written[static_cast<size_t>(std::count(writers.begin(), at, version))],
+                            chain == nullptr ? std::nullopt : std::make_optional(chain->previous)};
 }
 
 }  // namespace
@@ -24,10 +26,10 @@ const SnapshotTree::Stored* SnapshotTree::Find(Version version) const {
   return node == nodes_.end() || node->second.is_skeleton ? nullptr : &node->second.stored;
 }
 
-const Array* SnapshotTree::FindArray(Version writer, int position) const {
+std::optional<SnapshotTree::Part> SnapshotTree::FindPart(Version writer, int position) const {
   if (const Stored* stored = Find(writer)) return FindWritten(**stored, position);
   const auto orphan = orphans_.find({writer, position});
-  return orphan == orphans_.end() ? nullptr : &orphan->second;
+  return orphan == orphans_.end() ? std::nullopt : std::make_optional(orphan->second);
 }
 
 void SnapshotTree::Insert(Stored snapshot) {
@@ -64,20 +66,20 @@ std::vector<SnapshotTree::Stored> SnapshotTree::NewestBefore(Version before, siz
   return newest;
 }
 
-bool SnapshotTree::Refers(const Node& node, Version writer, int position) {
-  const auto& writers = node.stored->record.writers;
-  return position < std::ssize(writers) && writers[static_cast<size_t>(position)] == writer;
+Version SnapshotTree::FirstOf(const Node& node, int position) {
+  const SnapshotRecord& record = node.stored->record;
+  if (position >= std::ssize(record.writers)) return kNone;
+  const ArrayChain* const chain = record.chains.Find(position);
+  return chain == nullptr ? record.writers[static_cast<size_t>(position)] : chain->first;
 }
 
-SnapshotTree::Referrers SnapshotTree::ReferrersOf(Version writer, int position, const Node& node,
-                                                  Version version) const {
-  Referrers referrers;
-  referrers.parent = node.parent != kNone && Refers(nodes_.find(node.parent)->second, writer, position);
-  const auto [first, last] = ChildrenOf(version);
-  for (auto edge = first; edge != last && referrers.children < 2; ++edge) {
-    if (Refers(nodes_.find(edge->second)->second, writer, position)) ++referrers.children;
+int SnapshotTree::CountSharing(Version version, int position, Version first) const {
+  int count = 0;
+  const auto [begin, end] = ChildrenOf(version);
+  for (auto edge = begin; edge != end && count < 2; ++edge) {
+    if (FirstOf(nodes_.find(edge->second)->second, position) == first) ++count;
   }
-  return referrers;
+  return count;
 }
 
 void SnapshotTree::Drop(Version version, Garbage& garbage) {
@@ -85,12 +87,13 @@ void SnapshotTree::Drop(Version version, Garbage& garbage) {
   const Stored dropped = node.stored;
   // Its arrays are on their own from now on; Prune removes those that only it referred to.
   for (int position = 0; position < std::ssize(dropped->record.writers); ++position) {
-    const Array* written = FindWritten(*dropped, position);
-    if (written != nullptr) orphans_.emplace(std::pair(version, position), *written);
+    std::optional<Part> written = FindWritten(*dropped, position);
+    if (written.has_value()) orphans_.emplace(std::pair(version, position), *std::move(written));
   }
   auto skeleton = std::make_shared<StoredSnapshot>();
   skeleton->record.version = version;
   skeleton->record.writers = dropped->record.writers;
+  skeleton->record.chains = dropped->record.chains;
   node.stored = std::move(skeleton);
   node.is_skeleton = true;
   ++skeleton_count_;
@@ -110,14 +113,23 @@ void SnapshotTree::Prune(Version version, Garbage& garbage) {
     bool changes = false;
     bool needed = false;
     for (int position = 0; position < std::ssize(connecting->record.writers); ++position) {
-      Version& writer = connecting->record.writers[static_cast<size_t>(position)];
-      if (writer == kNone) continue;
-      const Referrers referrers = ReferrersOf(writer, position, node, found->first);
-      needed = needed || (!referrers.parent && referrers.children > 1);
-      const int count = (referrers.parent ? 1 : 0) + referrers.children;
-      if (count > 1) continue;
-      if (count == 0) FreeArray(writer, position, garbage);
-      writer = kNone;
+      const Version last = connecting->record.writers[static_cast<size_t>(position)];
+      if (last == kNone) continue;
+      const Version first = FirstOf(node, position);
+      const int children = CountSharing(found->first, position, first);
+      // The last part that the parent has, too; what comes after it is this node's and its children's alone.
+      Version parents = kNone;
+      if (node.parent != kNone) {
+        const Node& parent = nodes_.find(node.parent)->second;
+        if (FirstOf(parent, position) == first) {
+          parents = parent.stored->record.writers[static_cast<size_t>(position)];
+        }
+      }
+      needed = needed || (parents != last && children > 1);
+      if (children > (parents == kNone ? 1 : 0)) continue;
+      if (children == 0) FreeParts(last, position, parents, garbage);
+      connecting->record.writers[static_cast<size_t>(position)] = kNone;
+      connecting->record.chains.Erase(position);
       changes = true;
     }
     if (changes) {
@@ -147,11 +159,15 @@ void SnapshotTree::RemoveNode(Nodes::iterator node, std::vector<Version>& change
   changed.insert(changed.end(), children.begin(), children.end());
 }
 
-void SnapshotTree::FreeArray(Version writer, int position, Garbage& garbage) {
-  const auto orphan = orphans_.find({writer, position});
-  garbage.array_bytes += orphan->second.byte_count();
-  garbage.arrays.push_back(std::move(orphan->second));
-  orphans_.erase(orphan);
+void SnapshotTree::FreeParts(Version last, int position, Version kept, Garbage& garbage) {
+  for (std::optional<Version> writer = last; writer.has_value() && *writer != kept;) {
+    const auto orphan = orphans_.find({*writer, position});
+    Part& part = orphan->second;
+    writer = part.previous;
+    garbage.array_bytes += part.array.byte_count();
+    garbage.arrays.push_back(std::move(part.array));
+    orphans_.erase(orphan);
+  }
 }
 
 }  // namespace stepwell

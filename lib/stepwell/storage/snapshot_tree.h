@@ -18,7 +18,8 @@ namespace stepwell {
 
 // The snapshots of a store and the arrays that they share. Tells which arrays nobody refers to any more when
 // a snapshot is dropped, without counting references: the snapshots that refer to one array are a connected
-// part of the tree of versions, so that their neighbours in it tell.
+// part of the tree of versions, so that their neighbours in it tell. An array that grows is a chain of parts;
+// snapshots whose chains begin with the same part have all parts in common that the older of two has.
 //
 // A dropped snapshot leaves the tree, and its children move to its parent. Only where children share an array
 // through it that its parent does not have, it stays as a skeleton, which no caller sees: it has two children
@@ -31,7 +32,7 @@ class SnapshotTree {
   // What a drop has removed, for the caller to free where it likes.
   struct Garbage {
     std::vector<Stored> snapshots;
-    std::vector<Array> arrays;  // That nobody refers to any more,
+    std::vector<Array> arrays;  // And parts of arrays, that nobody refers to any more,
     int64_t array_bytes = 0;    // and their bytes.
   };
 
@@ -39,8 +40,13 @@ class SnapshotTree {
   const Stored* Find(Version version) const;
   bool WasDropped(Version version) const { return dropped_.Contains(version); }
 
-  // The array that `writer` wrote at `position`, be `writer` dropped or not. Null: there is none.
-  const Array* FindArray(Version writer, int position) const;
+  // What a version wrote at a position: an array, or the rows that it appended to one.
+  struct Part {
+    Array array;
+    std::optional<Version> previous;  // Wrote the part in front of it.
+  };
+  // What `writer`, be it dropped or not, wrote at `position`. Absent: nothing is there.
+  std::optional<Part> FindPart(Version writer, int position) const;
 
   // `snapshot` is a root, or its parent is here.
   void Insert(Stored snapshot);
@@ -61,7 +67,7 @@ class SnapshotTree {
   // The newest snapshots that are older than `before`, up to `limit`, newest first.
   std::vector<Stored> NewestBefore(Version before, size_t limit) const;
 
-  // For tests: nodes that no caller sees, and arrays whose writer was dropped.
+  // For tests: nodes that no caller sees, and parts of arrays whose writer was dropped.
   size_t skeleton_count() const { return skeleton_count_; }
   size_t orphan_count() const { return orphans_.size(); }
 
@@ -74,18 +80,16 @@ class SnapshotTree {
   };
   using Nodes = absl::btree_map<Version, Node>;
 
-  // How the snapshots beside a node in the tree refer to one of its arrays.
-  struct Referrers {
-    bool parent = false;
-    int children = 0;  // Counted up to 2.
-  };
-  Referrers ReferrersOf(Version writer, int position, const Node& node, Version version) const;
-  static bool Refers(const Node& node, Version writer, int position);
+  // Whose part the array at `position` of a node begins with; 0 when it has none there.
+  static Version FirstOf(const Node& node, int position);
+  // How many children of `version` have an array at `position` that begins with `first`'s part; counted to 2.
+  int CountSharing(Version version, int position, Version first) const;
 
   // Removes what a skeleton does not connect any more, and then perhaps itself and its neighbours.
   void Prune(Version version, Garbage& garbage);
   void RemoveNode(Nodes::iterator node, std::vector<Version>& changed);
-  void FreeArray(Version writer, int position, Garbage& garbage);
+  // Frees the part that `last` wrote and those in front of it, up to that of `kept`, which stays.
+  void FreeParts(Version last, int position, Version kept, Garbage& garbage);
   // What comes first and last among the children of `version`.
   auto ChildrenOf(Version version) const {
     return std::pair(edges_.lower_bound({version, Version(0)}),
@@ -95,8 +99,8 @@ class SnapshotTree {
   // By version: what is committed next goes next to what was committed last, which is still in the
   // processor's cache, where a hash would send it anywhere.
   Nodes nodes_;
-  absl::btree_set<std::pair<Version, Version>> edges_;       // (parent, child), both in nodes_.
-  absl::btree_map<std::pair<Version, int>, Array> orphans_;  // By (writer, position): the writer was dropped.
+  absl::btree_set<std::pair<Version, Version>> edges_;      // (parent, child), both in nodes_.
+  absl::btree_map<std::pair<Version, int>, Part> orphans_;  // By (writer, position): the writer was dropped.
   VersionSet dropped_;
   size_t skeleton_count_ = 0;
 };

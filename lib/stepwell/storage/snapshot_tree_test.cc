@@ -12,9 +12,10 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// A snapshot of three arrays of 4 bytes each, which writes those at `positions`; `from`, null for a root,
-// wrote or shared the others.
-SnapshotTree::Stored MakeSnapshot(int64_t version, const StoredSnapshot* from, std::set<int> positions) {
+// A snapshot of three arrays, which writes 4 bytes to those at `positions`: whole, or where `appended` has
+// the position, behind what is there. `from`, null for a root, wrote or shared the others.
+SnapshotTree::Stored MakeSnapshot(int64_t version, const StoredSnapshot* from, std::set<int> positions,
+                                  const std::set<int>& appended = {}) {
   auto snapshot = std::make_shared<StoredSnapshot>();
   SnapshotRecord& record = snapshot->record;
   record.version = Version(version);
@@ -22,11 +23,18 @@ SnapshotTree::Stored MakeSnapshot(int64_t version, const StoredSnapshot* from, s
   if (from != nullptr) {
     record.parent = from->record.version;
     record.writers = from->record.writers;
+    record.chains = from->record.chains;
   } else {
     positions = {0, 1, 2};
   }
   for (const int position : positions) {
-    record.writers[static_cast<size_t>(position)] = record.version;
+    Version& writer = record.writers[static_cast<size_t>(position)];
+    if (from != nullptr && appended.contains(position)) {
+      record.chains.Append(position, writer);
+    } else {
+      record.chains.Erase(position);
+    }
+    writer = record.version;
     snapshot->written.push_back(Array::Scalar(static_cast<int32_t>(version * 3 + position)));
   }
   return snapshot;
@@ -35,11 +43,12 @@ SnapshotTree::Stored MakeSnapshot(int64_t version, const StoredSnapshot* from, s
 class Tree {
  public:
   // Version `version`, made of `parent` (0: a root).
-  void Add(int64_t version, int64_t parent, std::set<int> positions) {
+  void Add(int64_t version, int64_t parent, std::set<int> positions, const std::set<int>& appended = {}) {
     const SnapshotTree::Stored* from = parent == 0 ? nullptr : tree.Find(Version(parent));
-    tree.Insert(MakeSnapshot(version, from == nullptr ? nullptr : from->get(), std::move(positions)));
+    tree.Insert(
+        MakeSnapshot(version, from == nullptr ? nullptr : from->get(), std::move(positions), appended));
   }
-  // Answers with the number of arrays that went.
+  // Answers with the number of parts that went.
   int64_t Drop(int64_t version) {
     SnapshotTree::Garbage garbage;
     tree.Drop(Version(version), garbage);
@@ -56,8 +65,8 @@ TEST(SnapshotTree, DropOfALeafTakesWhatItWrote) {
   EXPECT_EQ(made.Drop(2), 1);
   EXPECT_EQ(made.tree.Find(Version(2)), nullptr);
   EXPECT_TRUE(made.tree.WasDropped(Version(2)));
-  EXPECT_EQ(made.tree.FindArray(Version(2), 1), nullptr);
-  EXPECT_NE(made.tree.FindArray(Version(1), 1), nullptr);
+  EXPECT_FALSE(made.tree.FindPart(Version(2), 1).has_value());
+  EXPECT_TRUE(made.tree.FindPart(Version(1), 1).has_value());
 }
 
 TEST(SnapshotTree, ChildOfWhatIsDroppedStaysWholeUnderItsGrandparent) {
@@ -66,7 +75,7 @@ TEST(SnapshotTree, ChildOfWhatIsDroppedStaysWholeUnderItsGrandparent) {
   made.Add(2, 1, {0, 1});
   made.Add(3, 2, {1});
   EXPECT_EQ(made.Drop(2), 1) << "only what the child wrote anew";
-  EXPECT_EQ(*made.tree.FindArray(Version(2), 0), Array::Scalar<int32_t>(6));
+  EXPECT_EQ(made.tree.FindPart(Version(2), 0)->array, Array::Scalar<int32_t>(6));
   EXPECT_EQ(made.tree.Parent(Version(3)), Version(1));
   EXPECT_EQ((*made.tree.Find(Version(3)))->record.parent, Version(2)) << "the lineage stays true";
   EXPECT_EQ(made.tree.skeleton_count(), 0);
@@ -85,7 +94,7 @@ TEST(SnapshotTree, SkeletonStaysWhileTwoChildrenShareAnArrayThroughIt) {
   EXPECT_EQ(made.tree.Parent(Version(3)), Version(1));
   EXPECT_EQ(made.Drop(3), 1);
   EXPECT_EQ(made.tree.skeleton_count(), 0);
-  EXPECT_EQ(*made.tree.FindArray(Version(2), 0), Array::Scalar<int32_t>(6));
+  EXPECT_EQ(made.tree.FindPart(Version(2), 0)->array, Array::Scalar<int32_t>(6));
   EXPECT_EQ(made.Drop(4), 2) << "what it wrote, and what it alone had from version 2";
   EXPECT_EQ(made.tree.orphan_count(), 0);
 }
@@ -101,6 +110,21 @@ TEST(SnapshotTree, NewestBeforeLeavesOutWhatWasDropped) {
     versions.push_back(stored->record.version);
   }
   EXPECT_THAT(versions, ElementsAre(Version(4), Version(3), Version(2)));
+}
+
+TEST(SnapshotTree, PartsThatADescendantHasStay) {
+  Tree made;
+  made.Add(1, 0, {});
+  made.Add(2, 1, {2}, {2});
+  made.Add(3, 2, {2}, {2});
+  made.Add(4, 2, {2});
+  EXPECT_EQ(made.Drop(2), 0) << "versions 3 has its part";
+  EXPECT_EQ(made.Drop(1), 0) << "two arrays are shared, and so is the part at the head of the chain";
+  EXPECT_EQ(made.tree.FindPart(Version(3), 2)->previous, Version(2));
+  EXPECT_EQ(made.tree.FindPart(Version(2), 2)->previous, Version(1));
+  EXPECT_EQ(made.Drop(3), 3) << "the whole chain: version 4 has written another array";
+  EXPECT_EQ(made.Drop(4), 3);
+  EXPECT_EQ(made.tree.orphan_count(), 0);
 }
 
 // Whatever is made and dropped in whatever order: what is left has all its arrays, and nothing else is kept.
@@ -125,10 +149,12 @@ TEST(SnapshotTree, KeepsExactlyWhatSnapshotsReferTo) {
           parent = absl::Bernoulli(random, fork) ? any_live() : live.rbegin()->first;
         }
         std::set<int> positions;
+        std::set<int> appended;
         for (int position = 0; position < 3; ++position) {
           if (absl::Bernoulli(random, 0.4)) positions.insert(position);
+          if (position > 0 && absl::Bernoulli(random, 0.8)) appended.insert(position);
         }
-        made.Add(next, parent, positions);
+        made.Add(next, parent, positions, appended);
         live[next] = *made.tree.Find(Version(next));
         parents[next] = parent;
         written += std::ssize(live[next]->written);
@@ -143,18 +169,22 @@ TEST(SnapshotTree, KeepsExactlyWhatSnapshotsReferTo) {
       size_t orphans = 0;
       for (const auto& [version, stored] : live) {
         for (int position = 0; position < 3; ++position) {
-          const int64_t writer = stored->record.writers[static_cast<size_t>(position)].value();
-          if (needed.emplace(writer, position).second && !live.contains(writer)) ++orphans;
-          const Array* array = made.tree.FindArray(Version(writer), position);
-          ASSERT_NE(array, nullptr) << "of " << writer << " for " << version;
-          ASSERT_EQ(*array, Array::Scalar(static_cast<int32_t>(writer * 3 + position)));
+          std::optional<Version> writer = stored->record.writers[static_cast<size_t>(position)];
+          while (writer.has_value()) {
+            const int64_t number = writer->value();
+            if (needed.emplace(number, position).second && !live.contains(number)) ++orphans;
+            const auto part = made.tree.FindPart(*writer, position);
+            ASSERT_TRUE(part.has_value()) << "of " << number << " for " << version;
+            ASSERT_EQ(part->array, Array::Scalar(static_cast<int32_t>(number * 3 + position)));
+            writer = part->previous;
+          }
         }
         int64_t parent = parents[version];
         while (parent != 0 && !live.contains(parent)) parent = parents[parent];
         ASSERT_EQ(made.tree.Parent(Version(version)).value_or(Version(0)), Version(parent));
       }
       ASSERT_EQ(made.tree.orphan_count(), orphans);
-      ASSERT_EQ(written - freed, std::ssize(needed)) << "arrays that are kept";
+      ASSERT_EQ(written - freed, std::ssize(needed)) << "parts that are kept";
       ASSERT_LE(made.tree.skeleton_count(), live.size());
     }
   }

@@ -102,8 +102,9 @@ class Store {
   // (SNAPSHOT_EVICTED).
   virtual void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) = 0;
 
-  // The array that `writer` wrote at `position`: there as long as a snapshot refers to it, be `writer` itself
-  // dropped or not. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): it wrote none there, or that is gone.
+  // The array at `position` as `writer` left it, whole: what it wrote, or where it appended, its chain of
+  // parts put together. It is there as long as a snapshot refers to it, be `writer` itself dropped or not.
+  // NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): it wrote none there, or that is gone.
   virtual void ReadArray(Version writer, int position, Callback<Array> done) = 0;
 
   // NOT_FOUND (BRANCH_NOT_FOUND).

@@ -178,6 +178,61 @@ TEST_P(StoreConformance, KeepsOneCopyOfAnArrayThatSnapshotsShare) {
       << "the child did not write it; its record says who did";
 }
 
+// A snapshot of two arrays of rows: `parent` with `rows` appended to the second, or a root with `rows` there.
+std::shared_ptr<const StoredSnapshot> MakeGrowing(Version version, const SnapshotRecord* parent,
+                                                  const std::vector<int32_t>& rows) {
+  auto snapshot = std::make_shared<StoredSnapshot>();
+  SnapshotRecord& record = snapshot->record;
+  const Array array = Array::From<int32_t>({static_cast<int64_t>(rows.size())}, rows).value();
+  record.version = version;
+  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"cache", 1, "step"});
+  record.create_time = kTime;
+  record.writers = {version, version};
+  if (parent != nullptr) {
+    record.parent = parent->version;
+    record.writers[0] = parent->writers[0];
+    record.chains = parent->chains;
+    record.chains.Append(1, parent->writers[1]);
+  } else {
+    snapshot->written.push_back(Array::Scalar<int32_t>(-1));
+  }
+  snapshot->written.push_back(array);
+  return snapshot;
+}
+
+TEST_P(StoreConformance, ArrayThatGrewIsReadWhole) {
+  const Version root = Reserve(*store_).value();
+  const auto made = MakeGrowing(root, nullptr, {1, 2});
+  const auto one = MakeGrowing(Reserve(*store_).value(), &made->record, {3});
+  const auto two = MakeGrowing(Reserve(*store_).value(), &one->record, {4, 5});
+  const auto fork = MakeGrowing(Reserve(*store_).value(), &one->record, {6});
+  // In two commits, as the chain crosses them.
+  CommitBatch first;
+  first.snapshots = {made, one};
+  ASSERT_TRUE(Commit(*store_, std::move(first)).ok());
+  CommitBatch second;
+  second.snapshots = {two, fork};
+  ASSERT_TRUE(Commit(*store_, std::move(second)).ok());
+
+  const auto elements = [this](const std::shared_ptr<const StoredSnapshot>& snapshot) {
+    const absl::StatusOr<Array> array = ReadArray(*store_, snapshot->record.version, 1);
+    if (!array.ok()) return std::vector<int32_t>{-1};
+    const absl::Span<const int32_t> all = array->As<int32_t>().value();
+    return std::vector<int32_t>(all.begin(), all.end());
+  };
+  EXPECT_THAT(elements(made), ElementsAre(1, 2));
+  EXPECT_THAT(elements(one), ElementsAre(1, 2, 3));
+  EXPECT_THAT(elements(two), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(elements(fork), ElementsAre(1, 2, 3, 6));
+  const auto record = ReadSnapshot(*store_, two->record.version);
+  ASSERT_TRUE(record.ok()) << record.status();
+  const ArrayChain* const chain = (*record)->chains.Find(1);
+  ASSERT_NE(chain, nullptr);
+  EXPECT_EQ(chain->first, root);
+  EXPECT_EQ(chain->previous, one->record.version);
+  EXPECT_EQ((*record)->chains.Find(0), nullptr);
+}
+
 TEST_P(StoreConformance, UnknownVersionIsNotFoundWithReason) {
   const auto record = ReadSnapshot(*store_, Version(999));
   EXPECT_EQ(record.status().code(), absl::StatusCode::kNotFound);

@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<const Method>> OnnxMethod::Make(std::shared_ptr<c
 OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound, const StateSpec& spec,
                        OrtMemoryInfoPtr cpu_memory, OrtRunOptionsPtr run_options)
     : Method(std::move(bound.name), std::move(bound.inputs), std::move(bound.outputs), std::move(bound.reads),
-             std::move(bound.writes)),
+             std::move(bound.writes), std::move(bound.appends)),
       graph_(std::move(graph)),
       ort_(Ort()),
       cpu_memory_(std::move(cpu_memory)),
@@ -197,10 +197,12 @@ bool OnnxMethod::IsFed(const void* data, absl::Span<const Array> inputs,
 
 absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector& made) const {
   MethodResult result;
-  for (const Write& write : state_writes_) {
+  for (size_t i = 0; i < state_writes_.size(); ++i) {
+    const Write& write = state_writes_[i];
     const Array& array = made[static_cast<size_t>(write.slot)];
     if (write.check.has_value()) {
-      const absl::Status fits = write.check->Check("the array for index", array);
+      const absl::Status fits =
+          write.check->Check(appends(i) ? "what is appended to index" : "the array for index", array);
       if (!fits.ok()) {
         return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
                                  "method \"", name(), "\" wrote what does not fit: ", fits.message())),
