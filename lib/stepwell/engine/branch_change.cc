@@ -49,7 +49,7 @@ void BranchChange::Commit() {
   CommitBatch batch;
   const absl::Time now = clock_->Now();
   if (change_.is_deletion) {
-    batch.branch_deletions.push_back({.name = branch_.name, .expected_head = branch_.head});
+    batch.branch_deletions.push_back({.name = branch_.name, .expected_head = branch_.head, .time = now});
   } else {
     BranchUpdate& update = batch.branch_updates.emplace_back();
     update = {.name = branch_.name,

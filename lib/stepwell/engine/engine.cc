@@ -32,6 +32,7 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       store_(store),
       models_(models),
       clock_(clock),
+      watches_(store, clock, options.max_branch_moves, options.max_watches),
       cache_(store, options.max_cached_snapshots),
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),
@@ -368,6 +369,31 @@ void Engine::UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> do
 
 void Engine::DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done) {
   ChangeBranch(std::move(request), std::move(done), &Branches::Delete);
+}
+
+void Engine::WatchBranches(WatchBranchesRequest request, Callback<std::unique_ptr<BranchWatch>> done) {
+  const auto* branch = std::get_if<BranchName>(&request.of);
+  if (branch != nullptr) {
+    const absl::Status named = CheckBranchName(branch->value);
+    if (!named.ok()) return std::move(done)(named);
+  }
+  const int64_t now = watches_.now();
+  if (!std::holds_alternative<Version>(request.after)) {
+    return std::move(done)(watches_.Open(request, now, std::nullopt));
+  }
+  // A version is looked for among all moves that are kept, which may take a millisecond.
+  auto open = [this, now, request, done = std::move(done)](std::optional<Version> head) mutable {
+    auto shared_done = std::make_shared<Callback<std::unique_ptr<BranchWatch>>>(std::move(done));
+    WorkerPool::Task task = [this, now, request = std::move(request), shared_done, head] {
+      std::move (*shared_done)(watches_.Open(request, now, head));
+    };
+    if (pool_.TrySchedule(task)) return;
+    std::move (*shared_done)(QueueFull("the workers' queue", options_.max_queued_calls));
+  };
+  if (branch == nullptr) return open(std::nullopt);
+  branches_.Read(branch->value, [open = std::move(open)](const absl::StatusOr<BranchRecord>& read) mutable {
+    open(read.ok() ? std::make_optional(read->head) : std::nullopt);
+  });
 }
 
 }  // namespace stepwell

@@ -12,6 +12,8 @@
 #include "absl/time/time.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/base/worker_pool.h"
+#include "stepwell/engine/branch_watch.h"
+#include "stepwell/engine/branch_watches.h"
 #include "stepwell/engine/branches.h"
 #include "stepwell/engine/history.h"
 #include "stepwell/engine/request_ids.h"
@@ -35,6 +37,8 @@ struct EngineOptions {
   size_t max_cached_snapshots = 4096;                  // Kept whole in memory in front of the store.
   int64_t version_block = 1024;                        // Version numbers reserved from the store at a time.
   Durability default_durability = Durability::kAsync;  // Where a request names none.
+  int64_t max_branch_moves = 65536;                    // The last of all branches, kept for watches.
+  int64_t max_watches = 1024;                          // Open at a time; 0: none may be.
 };
 
 // Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its
@@ -132,6 +136,11 @@ class Engine {
   // UpdateBranch.
   void DeleteBranch(DeleteBranchRequest request, Callback<BranchRecord> done);
 
+  // Watches the moves of some branches, which need not exist. INVALID_ARGUMENT: the name. OUT_OF_RANGE: the
+  // moves after that version or position are forgotten. RESOURCE_EXHAUSTED: a queue is full, or too many
+  // watches are open. The watch must not outlive this.
+  void WatchBranches(WatchBranchesRequest request, Callback<std::unique_ptr<BranchWatch>> done);
+
   // Deletes the branches that have expired. They are not to be seen before that either, but take memory: call
   // it from time to time.
   void DropExpired() { branches_.DropExpired(); }
@@ -158,6 +167,7 @@ class Engine {
   Store* const store_;
   ModelRepository* const models_;
   const Clock* const clock_;
+  BranchWatches watches_;
   SnapshotCache cache_;
   VersionAllocator versions_;
   SnapshotWriter writer_;

@@ -72,6 +72,36 @@ absl::Status NonFiniteState(absl::string_view method, absl::string_view index, d
       "NON_FINITE", {{"index", std::string(index)}, {"position", position}});
 }
 
+absl::Status MovesForgotten(Version version) {
+  return WithErrorInfo(
+      absl::OutOfRangeError(absl::StrCat(
+          "no move to version ", version.value(),
+          " is among those that the server remembers of what is to be watched; expected one that is, a "
+          "version that is the head of the one branch to be watched, or none: then read the heads, and watch "
+          "from now on")),
+      "MOVES_FORGOTTEN", {{"version", absl::StrCat(version.value())}});
+}
+
+absl::Status MovesForgotten(int64_t position, int64_t oldest, int64_t newest) {
+  return WithErrorInfo(
+      absl::OutOfRangeError(absl::StrCat("the server does not remember what came after position ", position,
+                                         "; expected one from ", oldest, " to ", newest,
+                                         ", or none: then read the heads, and watch from now on")),
+      "MOVES_FORGOTTEN",
+      {{"newest", absl::StrCat(newest)},
+       {"oldest", absl::StrCat(oldest)},
+       {"position", absl::StrCat(position)}});
+}
+
+absl::Status WatchLimit(int64_t limit) {
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(
+          absl::StrCat(limit,
+                       " watches are open already; end one of them, or watch several branches by a prefix. "
+                       "max_watches in the server's configuration raises the limit")),
+      "WATCH_LIMIT", {{"limit", absl::StrCat(limit)}});
+}
+
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,
                           absl::Span<const TensorSpec> inputs) {
   return absl::InvalidArgumentError(absl::StrCat("method \"", method, "\" has no input \"",

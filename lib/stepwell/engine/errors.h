@@ -46,6 +46,14 @@ absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, c
 absl::Status NonFiniteState(absl::string_view method, absl::string_view index, double value,
                             absl::Span<const int64_t> coordinates);
 
+// OUT_OF_RANGE, reason MOVES_FORGOTTEN: a watch is to go on after a move to `version`, or after `position`,
+// where only positions from `oldest` to `newest` will do, which are metadata, too.
+absl::Status MovesForgotten(Version version);
+absl::Status MovesForgotten(int64_t position, int64_t oldest, int64_t newest);
+
+// RESOURCE_EXHAUSTED, reason WATCH_LIMIT, with metadata limit: so many watches are open already.
+absl::Status WatchLimit(int64_t limit);
+
 // INVALID_ARGUMENT, each listing the inputs of `method` with dtype and shape.
 absl::Status UnknownInput(absl::string_view method, absl::string_view input,
                           absl::Span<const TensorSpec> inputs);

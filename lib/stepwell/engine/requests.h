@@ -302,6 +302,25 @@ struct DeleteBranchRequest {
   CallContext call;
 };
 
+// Every branch whose name starts so; "" is all.
+struct BranchPrefix {
+  std::string value;
+};
+// They need not exist: a branch is watched from its creation on.
+using WatchedBranches = std::variant<BranchName, BranchPrefix>;
+
+// The place of a move among all moves, in the order of commits.
+struct MovePosition {
+  int64_t value = 0;
+};
+
+struct WatchBranchesRequest {
+  WatchedBranches of = BranchPrefix{};
+  // Where to start: after the move with a position, or after the last move of a watched branch to a version;
+  // neither: with the next move.
+  std::variant<std::monostate, Version, MovePosition> after;
+};
+
 }  // namespace stepwell
 
 #endif  // STEPWELL_ENGINE_REQUESTS_H_

@@ -114,31 +114,49 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
   if (!allowed.ok()) return allowed;
   used_bytes_ += bytes;
   for (std::shared_ptr<const StoredSnapshot>& snapshot : batch.snapshots) tree_.Insert(std::move(snapshot));
-  for (BranchRecord& branch : batch.new_branches) {
-    tree_.CountHead(branch.head, +1);
-    const auto [place, is_new] = branches_.try_emplace(branch.name);
-    if (!is_new) tree_.CountHead(place->second.head, -1);
-    place->second = std::move(branch);
-  }
-  for (BranchUpdate& update : batch.branch_updates) {
-    BranchRecord& branch = branches_.find(update.name)->second;
-    if (update.head.has_value()) {
-      tree_.CountHead(branch.head, -1);
-      tree_.CountHead(*update.head, +1);
-      branch.head = *update.head;
-      branch.update_time = update.time;
-    }
-    if (update.labels.has_value()) branch.labels = *std::move(update.labels);
-    if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
-  }
-  for (const BranchDeletion& deletion : batch.branch_deletions) {
-    const auto branch = branches_.find(deletion.name);
-    tree_.CountHead(branch->second.head, -1);
-    branches_.erase(branch);
-  }
+  for (BranchRecord& branch : batch.new_branches) ApplyNew(branch);
+  for (BranchUpdate& update : batch.branch_updates) Apply(update);
+  for (BranchDeletion& deletion : batch.branch_deletions) Apply(deletion);
   for (const SnapshotUpdate& update : batch.snapshot_updates) Apply(update);
   for (RequestRecord& request : batch.requests) Remember(std::move(request));
   return absl::OkStatus();
+}
+
+void MemoryStore::ApplyNew(BranchRecord& branch) {
+  const auto [place, is_new] = branches_.try_emplace(branch.name);
+  if (!is_new) {
+    const Version expired = place->second.head;
+    tree_.CountHead(expired, -1);
+    if (listener_ != nullptr) listener_->OnMove({branch.name, std::nullopt, expired, branch.create_time});
+  }
+  tree_.CountHead(branch.head, +1);
+  if (listener_ != nullptr) listener_->OnMove({branch.name, branch.head, std::nullopt, branch.create_time});
+  place->second = std::move(branch);
+}
+
+void MemoryStore::Apply(BranchUpdate& update) {
+  BranchRecord& branch = branches_.find(update.name)->second;
+  if (update.head.has_value()) {
+    if (listener_ != nullptr) {
+      listener_->OnMove({std::move(update.name), update.head, branch.head, update.time});
+    }
+    tree_.CountHead(branch.head, -1);
+    tree_.CountHead(*update.head, +1);
+    branch.head = *update.head;
+    branch.update_time = update.time;
+  }
+  if (update.labels.has_value()) branch.labels = *std::move(update.labels);
+  if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
+}
+
+void MemoryStore::Apply(BranchDeletion& deletion) {
+  const auto branch = branches_.find(deletion.name);
+  const Version head = branch->second.head;
+  tree_.CountHead(head, -1);
+  branches_.erase(branch);
+  if (listener_ != nullptr) {
+    listener_->OnMove({std::move(deletion.name), std::nullopt, head, deletion.time});
+  }
 }
 
 std::shared_ptr<const RequestRecord> MemoryStore::FindRequest(absl::string_view id, absl::Time now) const {
@@ -311,5 +329,10 @@ void MemoryStore::ReserveVersions(int64_t count, Callback<VersionBlock> done) {
 }
 
 bool MemoryStore::IsDurable(Version /*version*/) const { return false; }
+
+void MemoryStore::SetBranchListener(BranchListener* listener) {
+  absl::MutexLock lock(&mutex_);
+  listener_ = listener;
+}
 
 }  // namespace stepwell

@@ -53,6 +53,7 @@ class MemoryStore final : public Store {
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override;
   bool IsDurable(Version version) const override;
+  void SetBranchListener(BranchListener* listener) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::StatusOr<std::shared_ptr<const StoredSnapshot>> Find(Version version) const
@@ -74,7 +75,10 @@ class MemoryStore final : public Store {
   std::shared_ptr<const RequestRecord> FindRequest(absl::string_view id, absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Remember(RequestRecord&& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes what it needs out of `batch`.
+  // Each takes what it needs out of what it is given.
+  void ApplyNew(BranchRecord& branch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Apply(BranchUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Apply(BranchDeletion& deletion) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<int64_t> Drop(SnapshotDrop& drop) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status CheckDrop(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -83,6 +87,7 @@ class MemoryStore final : public Store {
   std::atomic<int64_t> next_version_ = 1;
 
   mutable absl::Mutex mutex_;
+  BranchListener* listener_ ABSL_GUARDED_BY(mutex_) = nullptr;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   SnapshotTree tree_ ABSL_GUARDED_BY(mutex_);
   absl::btree_map<std::string, BranchRecord, std::less<>> branches_ ABSL_GUARDED_BY(mutex_);

@@ -35,6 +35,7 @@ struct BranchUpdate {
 struct BranchDeletion {
   std::string name;
   std::optional<Version> expected_head;  // Must be its head; absent: any.
+  absl::Time time;                       // Of the commit.
   std::optional<absl::Time> expired_by;  // It must have expired by then, or is not found.
 };
 
@@ -60,6 +61,25 @@ struct CommitBatch {
 struct SnapshotDrop {
   std::vector<Version> versions;
   std::optional<RequestRecord> request;  // Remembered with it, with its freed_bytes.
+};
+
+// One change of where a branch points.
+struct BranchMove {
+  std::string branch;
+  std::optional<Version> head;      // The new one; absent: the branch was deleted.
+  std::optional<Version> previous;  // Absent: the branch was created.
+  absl::Time time;                  // Of the commit.
+};
+
+// Is told what becomes of branches.
+class BranchListener {
+ public:
+  virtual ~BranchListener() = default;
+
+  // `move` was committed. Called for every move in the order in which they are, before a read can see it, one
+  // call at a time, perhaps under a lock of the store that every commit takes: it must be quick, and call
+  // nothing of the store.
+  virtual void OnMove(BranchMove move) = 0;
 };
 
 // Version numbers [begin, end).
@@ -133,6 +153,11 @@ class Store {
 
   // Whether the snapshot under `version` would survive a crash now.
   virtual bool IsDurable(Version version) const = 0;
+
+  // Tells `listener`, and none that was set before, of every move that is committed from now on; null:
+  // nobody. When this returns, the one before is not called any more, and may go. A new branch that takes the
+  // name of one that has expired makes two moves: that one's end, and its own beginning.
+  virtual void SetBranchListener(BranchListener* listener) = 0;
 };
 
 }  // namespace stepwell

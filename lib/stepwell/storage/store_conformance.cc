@@ -410,6 +410,100 @@ TEST_P(StoreConformance, NewBranchTakesTheNameOfAnExpiredOne) {
   EXPECT_THAT(ReadBranch(*store_, "live")->labels, ElementsAre());
 }
 
+// What a listener was told, as "BRANCH: PREVIOUS > HEAD @ SECONDS", with - for what is absent.
+class RecordedMoves final : public BranchListener {
+ public:
+  void OnMove(BranchMove move) override {
+    const auto text = [](std::optional<Version> version) {
+      return version.has_value() ? absl::StrCat(version->value()) : "-";
+    };
+    moves.push_back(absl::StrCat(move.branch, ": ", text(move.previous), " > ", text(move.head), " @ ",
+                                 absl::ToInt64Seconds(move.time - kTime)));
+  }
+
+  std::vector<std::string> moves;
+};
+
+TEST_P(StoreConformance, ListenerIsToldOfEveryMoveThatIsCommittedAndOfNothingElse) {
+  RecordedMoves told;
+  store_->SetBranchListener(&told);
+  const Version root = Reserve(*store_).value();
+  const Version next = Reserve(*store_).value();
+  const auto a = absl::StrCat(root.value());
+  const auto b = absl::StrCat(next.value());
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  make.new_branches.push_back(MakeBranch("brief", root));
+  make.new_branches.back().expire_time = kTime + absl::Seconds(3);
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  CommitBatch move;
+  move.snapshots.push_back(MakeSnapshot(next, root, {0}, 1));
+  move.branch_updates.push_back(MoveOf("live", root, next, kTime + absl::Seconds(1)));
+  ASSERT_TRUE(Commit(*store_, std::move(move)).ok());
+  CommitBatch late;
+  late.branch_updates.push_back(MoveOf("live", root, next));
+  ASSERT_FALSE(Commit(*store_, std::move(late)).ok());
+  CommitBatch label;
+  label.branch_updates.push_back({.name = "live", .labels = Labels{{"a", "b"}}});
+  ASSERT_TRUE(Commit(*store_, std::move(label)).ok());
+  CommitBatch back;
+  back.branch_updates.push_back(MoveOf("live", next, root, kTime + absl::Seconds(2)));
+  ASSERT_TRUE(Commit(*store_, std::move(back)).ok());
+  CommitBatch again;
+  again.new_branches.push_back(MakeBranch("brief", next));
+  again.new_branches.back().create_time = kTime + absl::Seconds(3);
+  ASSERT_TRUE(Commit(*store_, std::move(again)).ok());
+  CommitBatch drop;
+  drop.branch_deletions.push_back({.name = "live", .time = kTime + absl::Seconds(4)});
+  ASSERT_TRUE(Commit(*store_, std::move(drop)).ok());
+  EXPECT_THAT(told.moves,
+              ElementsAre(absl::StrCat("live: - > ", a, " @ 0"), absl::StrCat("brief: - > ", a, " @ 0"),
+                          absl::StrCat("live: ", a, " > ", b, " @ 1"),
+                          absl::StrCat("live: ", b, " > ", a, " @ 2"), absl::StrCat("brief: ", a, " > - @ 3"),
+                          absl::StrCat("brief: - > ", b, " @ 3"), absl::StrCat("live: ", a, " > - @ 4")));
+  store_->SetBranchListener(nullptr);
+  CommitBatch unheard;
+  unheard.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(unheard)).ok());
+  EXPECT_EQ(told.moves.size(), 7u);
+}
+
+TEST_P(StoreConformance, ListenerHearsTheMovesOfConcurrentMoversInTheOrderOfTheirCommits) {
+  RecordedMoves told;
+  const Version root = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  store_->SetBranchListener(&told);
+  constexpr int kMovers = 4, kMoves = 50;
+  std::vector<std::thread> movers;
+  for (int i = 0; i < kMovers; ++i) {
+    movers.emplace_back([this] {
+      for (int moved = 0; moved < kMoves;) {
+        const Version head = ReadBranch(*store_, "live")->head;
+        const Version next = Reserve(*store_).value();
+        CommitBatch move;
+        move.snapshots.push_back(MakeSnapshot(next, head, {0}, 0));
+        move.branch_updates.push_back(MoveOf("live", head, next));
+        if (Commit(*store_, std::move(move)).ok()) ++moved;
+      }
+    });
+  }
+  for (std::thread& mover : movers) mover.join();
+  store_->SetBranchListener(nullptr);
+  // Each starts where the one before ended: the lineage of the head, from its root.
+  std::vector<Version> lineage = ScanAncestors(*store_, ReadBranch(*store_, "live")->head, 1000).value();
+  std::reverse(lineage.begin(), lineage.end());
+  std::vector<std::string> expected;
+  for (size_t i = 1; i < lineage.size(); ++i) {
+    expected.push_back(absl::StrCat("live: ", lineage[i - 1].value(), " > ", lineage[i].value(), " @ 0"));
+  }
+  EXPECT_EQ(told.moves.size(), size_t{kMovers * kMoves});
+  EXPECT_EQ(told.moves, expected);
+}
+
 TEST_P(StoreConformance, SnapshotUpdatesChangeWhatTheyNameAndNeverTheState) {
   const Version root = Reserve(*store_).value();
   CommitBatch make;

@@ -47,6 +47,7 @@ class ForwardingStore : public Store {
     store_.ReserveVersions(count, std::move(done));
   }
   bool IsDurable(Version version) const override { return store_.IsDurable(version); }
+  void SetBranchListener(BranchListener* listener) override { store_.SetBranchListener(listener); }
 
  private:
   MemoryStore store_;
