@@ -82,6 +82,10 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
                          std::numeric_limits<int64_t>::max(), config.store.max_bytes),
            Take<int64_t>("max_cached_snapshots", message.has_max_cached_snapshots(),
                          message.max_cached_snapshots(), 1, kMaxCount, engine.max_cached_snapshots),
+           Take<int64_t>("max_branch_moves", message.has_max_branch_moves(), message.max_branch_moves(), 1,
+                         kMaxCount, engine.max_branch_moves),
+           Take<int64_t>("max_watches", message.has_max_watches(), message.max_watches(), 0, kMaxCount,
+                         engine.max_watches),
            Take<int64_t>("max_requests", message.has_max_requests(), message.max_requests(), 0, kMaxCount,
                          config.store.max_requests),
            Take<double>("max_request_age_seconds", message.has_max_request_age_seconds(),
@@ -154,6 +158,12 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
   integer(
       "--max-cached-snapshots", [&flags](int64_t value) { flags.set_max_cached_snapshots(value); },
       "Snapshots kept whole in front of the store. Default 4096");
+  integer(
+      "--max-branch-moves", [&flags](int64_t value) { flags.set_max_branch_moves(value); },
+      "Moves of branches, the last of all, that are remembered for watches. Default 65536");
+  integer(
+      "--max-watches", [&flags](int64_t value) { flags.set_max_watches(value); },
+      "Watches that may be open at a time. Default 1024");
   integer(
       "--max-requests", [&flags](int64_t value) { flags.set_max_requests(value); },
       "Requests with a request_id of which is remembered what came of them. Default 65536");

@@ -38,6 +38,8 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->engine.max_queued_calls, defaults.engine.max_queued_calls);
   EXPECT_EQ(shipped->engine.max_queued_per_branch, defaults.engine.max_queued_per_branch);
   EXPECT_EQ(shipped->engine.max_cached_snapshots, defaults.engine.max_cached_snapshots);
+  EXPECT_EQ(shipped->engine.max_branch_moves, defaults.engine.max_branch_moves);
+  EXPECT_EQ(shipped->engine.max_watches, defaults.engine.max_watches);
   EXPECT_EQ(shipped->store.max_requests, defaults.store.max_requests);
   EXPECT_EQ(shipped->store.max_request_age, defaults.store.max_request_age);
 }

@@ -7,12 +7,6 @@
 namespace stepwell::server {
 namespace {
 
-void Set(google::protobuf::Timestamp& message, absl::Time time) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  message.set_seconds(seconds);
-  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
-
 void Set(v1::TensorSpec& message, const TensorSpec& spec) {
   message.set_name(spec.name);
   message.set_dtype(static_cast<v1::DType>(spec.dtype));
@@ -71,6 +65,14 @@ v1::DiffSnapshotsResponse::ArrayDiff::Kind EncodeKind(ArrayDiff::Kind kind) {
 
 }  // namespace
 
+google::protobuf::Timestamp EncodeTime(absl::Time time) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  google::protobuf::Timestamp message;
+  message.set_seconds(seconds);
+  message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return message;
+}
+
 v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
   v1::Snapshot message;
   message.set_version(record.version.value());
@@ -78,7 +80,7 @@ v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
   message.set_model(record.origin->model);
   message.set_revision(record.origin->revision);
   message.set_method(record.origin->method);
-  Set(*message.mutable_create_time(), record.create_time);
+  *message.mutable_create_time() = EncodeTime(record.create_time);
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
   message.set_step_count(record.step_count);
   message.set_pinned(record.pinned);
@@ -93,10 +95,10 @@ v1::Branch Encode(const BranchRecord& record) {
   message.set_name(record.name);
   message.set_model(record.model);
   message.set_head(record.head.value());
-  Set(*message.mutable_create_time(), record.create_time);
-  Set(*message.mutable_update_time(), record.update_time);
+  *message.mutable_create_time() = EncodeTime(record.create_time);
+  *message.mutable_update_time() = EncodeTime(record.update_time);
   if (record.expire_time != absl::InfiniteFuture()) {
-    Set(*message.mutable_expire_time(), record.expire_time);
+    *message.mutable_expire_time() = EncodeTime(record.expire_time);
   }
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
   return message;

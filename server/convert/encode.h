@@ -1,6 +1,9 @@
 #ifndef STEPWELL_SERVER_CONVERT_ENCODE_H_
 #define STEPWELL_SERVER_CONVERT_ENCODE_H_
 
+#include <google/protobuf/timestamp.pb.h>
+
+#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/model/repository.h"
@@ -12,6 +15,7 @@ namespace stepwell::server {
 
 // From the engine's values to messages.
 
+google::protobuf::Timestamp EncodeTime(absl::Time time);
 v1::Snapshot Encode(const SnapshotRecord& record, bool durable);
 v1::Branch Encode(const BranchRecord& record);
 v1::ModelInfo Encode(const ModelStatus& status);

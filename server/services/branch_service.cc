@@ -7,6 +7,7 @@
 #include "server/convert/encode.h"
 #include "server/convert/page.h"
 #include "server/services/call_handlers.h"
+#include "server/services/watch_stream.h"
 
 namespace stepwell::server {
 namespace {
@@ -73,6 +74,29 @@ absl::StatusOr<DeleteBranchRequest> Decode(v1::DeleteBranchRequest&& message) {
                              .durability = *durability};
 }
 
+absl::StatusOr<WatchBranchesRequest> Decode(v1::WatchBranchesRequest&& message) {
+  WatchBranchesRequest request;
+  switch (message.branches_case()) {
+    case v1::WatchBranchesRequest::kName:
+      request.of = BranchName{std::move(*message.mutable_name())};
+      break;
+    case v1::WatchBranchesRequest::kPrefix:
+      request.of = BranchPrefix{std::move(*message.mutable_prefix())};
+      break;
+    case v1::WatchBranchesRequest::BRANCHES_NOT_SET:
+      return absl::InvalidArgumentError(
+          "nothing is to be watched; expected the name of a branch, or a prefix of names: \"\" is all");
+  }
+  if (message.has_after_version()) {
+    const absl::StatusOr<Version> version = DecodeVersion("after_version", message.after_version());
+    if (!version.ok()) return version.status();
+    request.after = *version;
+  } else if (message.has_after_position()) {
+    request.after = MovePosition{message.after_position()};
+  }
+  return request;
+}
+
 // What answers `call` with a Reply that holds a branch.
 template <typename Reply>
 auto AnswerWithBranch(std::shared_ptr<UnaryCall> call) {
@@ -102,6 +126,9 @@ BranchService::BranchService(Engine* engine, RpcServer& rpcs) : engine_(engine) 
   AddUnary<v1::DeleteBranchRequest>(
       rpcs, generated_, &Generated::RequestDeleteBranch,
       [this](auto call, auto request) { DeleteBranch(call, std::move(request)); });
+  AddServerStream<v1::WatchBranchesRequest>(
+      rpcs, generated_, &Generated::RequestWatchBranches,
+      [this](auto call, auto request) { WatchBranches(call, std::move(request)); });
 }
 
 void BranchService::CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBranchRequest&& message) {
@@ -147,6 +174,16 @@ void BranchService::DeleteBranch(std::shared_ptr<UnaryCall> call, v1::DeleteBran
   engine_->DeleteBranch(*std::move(request), [call = std::move(call)](absl::StatusOr<BranchRecord> branch) {
     if (!branch.ok()) return call->Answer(branch.status());
     call->Answer(Serialize(v1::DeleteBranchResponse()));
+  });
+}
+
+void BranchService::WatchBranches(std::shared_ptr<ServerStreamCall> call,
+                                  v1::WatchBranchesRequest&& message) {
+  absl::StatusOr<WatchBranchesRequest> request = Decode(std::move(message));
+  if (!request.ok()) return call->Answer(request.status());
+  engine_->WatchBranches(*std::move(request), [call](absl::StatusOr<std::unique_ptr<BranchWatch>> watch) {
+    if (!watch.ok()) return call->Answer(watch.status());
+    ServeWatch(*std::move(watch), call);
   });
 }
 
