@@ -29,6 +29,7 @@ void AddLogCommand(CLI::App& app, Command& chosen);        // log
 void AddLabelCommands(CLI::App& app, Command& chosen);     // label, pin, unpin
 void AddDeleteCommand(CLI::App& app, Command& chosen);     // delete
 void AddBranchCommands(CLI::App& app, Command& chosen);    // branch create, get, list, …; fork
+void AddWatchCommand(CLI::App& app, Command& chosen);      // watch
 void AddServeInfoCommand(CLI::App& app, Command& chosen);  // serve-info
 
 // What every command says of a STATE.

@@ -41,6 +41,8 @@ constexpr Hint kHints[] = {
     {"STATE_SPEC_MISMATCH",
      "`stepwell models {model}` shows the state spec; `stepwell make {model}` starts anew"},
     {"NON_FINITE", "no version was made: the state is as it was before; are the inputs as they should be?"},
+    {"MOVES_FORGOTTEN", "watch without --after, then look where the branches are: `stepwell branch list`"},
+    {"WATCH_LIMIT", "the server's max_watches raises the limit"},
     {"QUEUE_FULL", "the server is busy; try again"},
     {"REPLY_TOO_LARGE", "ask for less with --output and --fetch, or read the state with `stepwell get`"},
 };

@@ -99,6 +99,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddLabelCommands(app, chosen);
   AddDeleteCommand(app, chosen);
   AddBranchCommands(app, chosen);
+  AddWatchCommand(app, chosen);
   AddServeInfoCommand(app, chosen);
   NameGroups(app);
 

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "client/src/array_reader.h"
 #include "client/src/resuming_stream.h"
+#include "client/src/resuming_watch.h"
 #include "client/src/retry.h"
 #include "client/src/rpcs.h"
 #include "client/src/status.h"
@@ -208,6 +209,14 @@ absl::StatusOr<v1::Branch> Client::UpdateBranch(const UpdateBranchRequest& reque
 
 absl::Status Client::DeleteBranch(const DeleteBranchRequest& request, const CallOptions& options) {
   return Run(stubs_, options_, options, DeleteBranchRpc(request));
+}
+
+absl::StatusOr<std::unique_ptr<BranchWatch>> Client::WatchBranches(const WatchBranchesRequest& request,
+                                                                   const CallOptions& options) {
+  auto watch = std::make_unique<internal::ResumingWatch>(stubs_.branches.get(), &options_, request, options);
+  const absl::Status opened = watch->Open();
+  if (!opened.ok()) return opened;
+  return absl::WrapUnique(new BranchWatch(std::move(watch)));
 }
 
 absl::StatusOr<v1::Branch> Client::GetBranch(const std::string& name, const CallOptions& options) {

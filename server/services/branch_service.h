@@ -16,10 +16,9 @@ class BranchService {
 
  private:
   using Service = v1::BranchService;
-  using Generated = Service::WithRawMethod_CreateBranch<
-      Service::WithRawMethod_GetBranch<Service::WithRawMethod_ListBranches<
-          Service::WithRawMethod_UpdateBranch<Service::WithRawMethod_DeleteBranch<
-              Service::WithRawMethod_WatchBranches<Service::Service>>>>>>;
+  using Generated = Service::WithRawMethod_CreateBranch<Service::WithRawMethod_GetBranch<
+      Service::WithRawMethod_ListBranches<Service::WithRawMethod_UpdateBranch<
+          Service::WithRawMethod_DeleteBranch<Service::WithRawMethod_WatchBranches<Service::Service>>>>>>;
 
   void CreateBranch(std::shared_ptr<UnaryCall> call, v1::CreateBranchRequest&& message);
   void GetBranch(std::shared_ptr<UnaryCall> call, v1::GetBranchRequest&& message);

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "stepwell/client/array_sink.h"
+#include "stepwell/client/branch_watch.h"
 #include "stepwell/client/options.h"
 #include "stepwell/client/status.h"
 #include "stepwell/client/stream.h"
@@ -84,6 +85,10 @@ class Client {
   absl::StatusOr<v1::Branch> UpdateBranch(const UpdateBranchRequest& request,
                                           const CallOptions& options = {});
   absl::Status DeleteBranch(const DeleteBranchRequest& request, const CallOptions& options = {});
+  /// Follows the moves of branches; see BranchWatch. CallOptions::timeout is how long it may take to begin.
+  /// The stubs' async() must not be null.
+  absl::StatusOr<std::unique_ptr<BranchWatch>> WatchBranches(const WatchBranchesRequest& request,
+                                                             const CallOptions& options = {});
 
  private:
   const Stubs stubs_;
