@@ -3,7 +3,7 @@
 // Each of a fixed number of slots serves one call after the other in memory that it keeps. There is nothing
 // beside: no health checking, no reflection, no notice of cancelled calls, no draining.
 //
-//   stepwell_bench_echo REPLY    what Unary answers, in web-safe base64
+//   stepwell_bench_echo REPLY    what Unary and Bidi answer, in web-safe base64
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
@@ -21,7 +21,8 @@
 namespace stepwell::bench {
 namespace {
 
-using Service = Echo::WithRawMethod_Unary<Echo::WithRawMethod_Stream<Echo::Service>>;
+using Service =
+    Echo::WithRawMethod_Unary<Echo::WithRawMethod_Bidi<Echo::WithRawMethod_Stream<Echo::Service>>>;
 
 // More than the load generator has calls outstanding, so that gRPC never holds one back for want of a slot.
 constexpr int kUnarySlots = 128;
@@ -127,6 +128,77 @@ class StreamSlot final : public Slot {
   bool finished_ = false;
 };
 
+// Answers each message of a stream, with one read and one write under way at a time.
+class BidiSlot {
+ public:
+  BidiSlot(Service* service, grpc::ServerCompletionQueue* queue, const grpc::ByteBuffer* reply)
+      : service_(service), queue_(queue), reply_(reply) {
+    Wait();
+  }
+
+ private:
+  // An event of the stream.
+  class Event final : public Slot {
+   public:
+    Event(BidiSlot* slot, void (BidiSlot::*proceed)(bool)) : slot_(slot), proceed_(proceed) {}
+    void Proceed(bool ok) override { (slot_->*proceed_)(ok); }
+
+   private:
+    BidiSlot* const slot_;
+    void (BidiSlot::*const proceed_)(bool);
+  };
+
+  void Wait() {
+    stream_.reset();
+    context_.emplace();
+    stream_.emplace(&*context_);
+    unanswered_ = 0;
+    writing_ = ended_ = false;
+    service_->RequestBidi(&*context_, &*stream_, queue_, queue_, &started_event_);
+  }
+  void OnStarted(bool ok) {
+    if (ok) stream_->Read(&request_, &read_event_);
+  }
+  void OnRead(bool ok) {
+    if (ok) {
+      ++unanswered_;
+      stream_->Read(&request_, &read_event_);
+    } else {
+      ended_ = true;
+    }
+    Answer();
+  }
+  void OnWritten(bool /*ok*/) {
+    writing_ = false;
+    Answer();
+  }
+  void OnFinished(bool /*ok*/) { Wait(); }
+  void Answer() {
+    if (writing_) return;
+    if (unanswered_ > 0) {
+      --unanswered_;
+      writing_ = true;
+      stream_->Write(*reply_, &written_event_);
+    } else if (ended_) {
+      stream_->Finish(grpc::Status::OK, &finished_event_);
+    }
+  }
+
+  Service* const service_;
+  grpc::ServerCompletionQueue* const queue_;
+  const grpc::ByteBuffer* const reply_;
+  Event started_event_{this, &BidiSlot::OnStarted};
+  Event read_event_{this, &BidiSlot::OnRead};
+  Event written_event_{this, &BidiSlot::OnWritten};
+  Event finished_event_{this, &BidiSlot::OnFinished};
+  grpc::ByteBuffer request_;
+  std::optional<grpc::ServerContext> context_;
+  std::optional<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> stream_;
+  int unanswered_ = 0;
+  bool writing_ = false;
+  bool ended_ = false;
+};
+
 int Main(int argc, char** argv) {
   std::string reply_bytes;
   if (argc != 2 || !absl::WebSafeBase64Unescape(argv[1], &reply_bytes)) {
@@ -147,11 +219,13 @@ int Main(int argc, char** argv) {
 
   std::vector<std::unique_ptr<UnarySlot>> unary_slots;
   std::vector<std::unique_ptr<StreamSlot>> stream_slots;
+  std::vector<std::unique_ptr<BidiSlot>> bidi_slots;
   for (int i = 0; i < kUnarySlots; ++i) {
     unary_slots.push_back(std::make_unique<UnarySlot>(&service, queue.get(), &reply));
   }
   for (int i = 0; i < kStreamSlots; ++i) {
     stream_slots.push_back(std::make_unique<StreamSlot>(&service, queue.get()));
+    bidi_slots.push_back(std::make_unique<BidiSlot>(&service, queue.get(), &reply));
   }
   std::cout << "listening on 127.0.0.1:" << port << std::endl;
   void* tag = nullptr;

@@ -13,6 +13,12 @@ std::vector<MeasureInfo> UnaryMeasures();
 // engine.*: Step in-process against the bare call of ONNX Runtime.
 std::vector<MeasureInfo> EngineMeasures();
 
+// stream.*: StepStream against a raw echo of the same messages.
+std::vector<MeasureInfo> StreamMeasures();
+
+// versions.*, memory.version: what retained versions cost.
+std::vector<MeasureInfo> VersionMeasures();
+
 // fetch.*: ReadArrays against a raw stream of the same bytes.
 std::vector<MeasureInfo> FetchMeasures();
 

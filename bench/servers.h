@@ -14,7 +14,7 @@ namespace stepwell::bench {
 // The real stepwelld on a repository of models, with its defaults but for the port, which is any free one.
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartStepwelld(const std::filesystem::path& models);
 
-// The raw server, which answers unary calls with `reply`.
+// The raw server, which answers unary calls, and every message of a stream, with `reply`.
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartEcho(const std::string& reply);
 
 // The version of a new state of `model`.
