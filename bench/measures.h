@@ -19,6 +19,10 @@ std::vector<MeasureInfo> StreamMeasures();
 // versions.*, memory.version: what retained versions cost.
 std::vector<MeasureInfo> VersionMeasures();
 
+// batch.*: steps of many states in one BatchStep, in-process, against the same steps one by one. batchstep.*:
+// BatchStep over the network against Step with many calls outstanding.
+std::vector<MeasureInfo> BatchMeasures();
+
 // fetch.*: ReadArrays against a raw stream of the same bytes.
 std::vector<MeasureInfo> FetchMeasures();
 

@@ -145,6 +145,7 @@ v1::BatchStepRequest ToProto(const BatchStepRequest& request) {
   v1::BatchStepRequest message;
   message.mutable_steps()->Reserve(static_cast<int>(request.steps.size()));
   for (const StepRequest& step : request.steps) *message.add_steps() = ToProto(step);
+  message.set_all_or_nothing(request.all_or_nothing);
   SetMutation(message, request);
   return message;
 }

@@ -349,6 +349,36 @@ def gru_weights():
     return {name: (rng.random(shape) * 0.25 - 0.125).astype(np.float32) for name, shape in shapes.items()}
 
 
+GRU_STEP = '''
+  products = MatMul(x, input_weights)
+  from_input = Add(products, bias)
+  from_hidden = MatMul(hidden, hidden_weights)
+  x_r, x_u, x_c = Split<num_outputs = 3, axis = -1>(from_input)
+  h_r, h_u, h_c = Split<num_outputs = 3, axis = -1>(from_hidden)
+  sum_r = Add(x_r, h_r)
+  r = Sigmoid(sum_r)
+  sum_u = Add(x_u, h_u)
+  u = Sigmoid(sum_u)
+  shifted_c = Add(h_c, candidate_bias)
+  reset_c = Mul(r, shifted_c)
+  sum_c = Add(x_c, reset_c)
+  candidate = Tanh(sum_c)
+  change = Sub(hidden, candidate)
+  kept = Mul(u, change)
+  "hidden.next" = Add(candidate, kept)
+  y = Identity("hidden.next")
+'''
+
+GRU_BATCH_TEXT = GRU_TEXT.replace('''
+
+state {''', '''
+
+# Steps on up to 64 states that wait at the same time are computed at once: see the batch axis of step.onnx.
+batching { max_batch_size: 64 }
+
+state {''').replace("random weights\"", "random weights; steps of many states run at once\"")
+
+
 def make_gru():
     weights = gru_weights()
 
@@ -362,29 +392,16 @@ def make_gru():
         return {"y": hidden}, {"hidden": hidden}
 
     write_package("gru", GRU_TEXT, {
-        "step": ('(float[32] x, float[64] hidden) => (float[64] y, float[64] "hidden.next")', '''
-  products = MatMul(x, input_weights)
-  from_input = Add(products, bias)
-  from_hidden = MatMul(hidden, hidden_weights)
-  x_r, x_u, x_c = Split<num_outputs = 3>(from_input)
-  h_r, h_u, h_c = Split<num_outputs = 3>(from_hidden)
-  sum_r = Add(x_r, h_r)
-  r = Sigmoid(sum_r)
-  sum_u = Add(x_u, h_u)
-  u = Sigmoid(sum_u)
-  shifted_c = Add(h_c, candidate_bias)
-  reset_c = Mul(r, shifted_c)
-  sum_c = Add(x_c, reset_c)
-  candidate = Tanh(sum_c)
-  change = Sub(hidden, candidate)
-  kept = Mul(u, change)
-  "hidden.next" = Add(candidate, kept)
-  y = Identity("hidden.next")
-'''),
+        "step": ('(float[32] x, float[64] hidden) => (float[64] y, float[64] "hidden.next")', GRU_STEP),
+    }, weights=weights)
+    write_package("gru_batch", GRU_BATCH_TEXT, {
+        "step": ('(float[batch, 32] x, float[batch, 64] hidden) => '
+                 '(float[batch, 64] y, float[batch, 64] "hidden.next")', GRU_STEP),
     }, weights=weights)
     rng = np.random.default_rng(5)
     inputs = [{"step": {"x": as_float64(rng.normal(size=32))}} for _ in range(50)]
-    write_trajectory("gru", {"hidden": np.zeros(64)}, inputs, {"step": step})
+    for name in ("gru", "gru_batch"):
+        write_trajectory(name, {"hidden": np.zeros(64)}, inputs, {"step": step})
 
 
 # --- kalman: tracks in the plane -----------------------------------------------------------------------------------

@@ -116,6 +116,11 @@ v1::ModelInfo Encode(const ModelStatus& status) {
   message.set_digest(model.digest());
   message.set_description(model.description());
   message.set_check_finite(model.check_finite());
+  if (const Batching& batching = model.batching(); batching.max_batch_size > 1) {
+    message.mutable_batching()->set_max_batch_size(batching.max_batch_size);
+    message.mutable_batching()->set_max_queue_delay_micros(
+        absl::ToInt64Microseconds(batching.max_queue_delay));
+  }
   for (const auto& method : model.methods()) Set(*message.add_methods(), *method, model.state_spec());
   for (const StateArraySpec& array : model.state_spec().arrays()) {
     v1::StateArrayInfo& info = *message.add_state_spec();

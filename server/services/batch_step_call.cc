@@ -1,5 +1,6 @@
 #include "server/services/batch_step_call.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "server/convert/encode.h"
 #include "server/convert/step_messages.h"
 #include "server/rpc/status.h"
+#include "stepwell/engine/errors.h"
 
 namespace stepwell::server {
 namespace {
@@ -34,6 +36,17 @@ MessageWriter WriteResult(const absl::StatusOr<StepResult>& result) {
   return writer;
 }
 
+// Where one step cannot be decoded, none of `steps` is to be stepped.
+void NoneWhereOneIsWrong(std::vector<absl::Status>& decoded, std::vector<StepRequest>& steps) {
+  const auto wrong = std::ranges::find_if(decoded, [](const absl::Status& status) { return !status.ok(); });
+  if (wrong == decoded.end()) return;
+  const absl::Status others = BatchNotCommitted(static_cast<size_t>(wrong - decoded.begin()), *wrong);
+  for (absl::Status& status : decoded) {
+    if (status.ok()) status = others;
+  }
+  steps.clear();
+}
+
 // The reply, when `results` are those of the steps that were not wrong.
 grpc::ByteBuffer EncodeBatch(const std::vector<absl::Status>& decoded,
                              const std::vector<absl::StatusOr<StepResult>>& results) {
@@ -50,17 +63,13 @@ grpc::ByteBuffer EncodeBatch(const std::vector<absl::Status>& decoded,
 
 void ServeBatchStep(Engine* engine, int64_t max_reply_bytes, std::shared_ptr<UnaryCall> call,
                     v1::BatchStepRequest&& message) {
-  if (message.all_or_nothing()) {
-    return call->Answer(
-        absl::UnimplementedError("all_or_nothing is set, and this server commits each step by itself; leave "
-                                 "it out, and look at the status of each"));
-  }
   if (message.steps().empty()) {
     return call->Answer(absl::InvalidArgumentError("the batch has no steps; expected at least one"));
   }
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return call->Answer(durability.status());
-  BatchStepRequest request{.max_reply_bytes = max_reply_bytes,
+  BatchStepRequest request{.all_or_nothing = message.all_or_nothing(),
+                           .max_reply_bytes = max_reply_bytes,
                            .request_id = message.request_id(),
                            .durability = *durability,
                            .call = call->context()};
@@ -70,6 +79,7 @@ void ServeBatchStep(Engine* engine, int64_t max_reply_bytes, std::shared_ptr<Una
     decoded.push_back(member.status());
     if (member.ok()) request.steps.push_back(*std::move(member));
   }
+  if (request.all_or_nothing) NoneWhereOneIsWrong(decoded, request.steps);
   if (request.steps.empty()) return call->Answer(EncodeBatch(decoded, {}));
   engine->BatchStep(std::move(request), [call = std::move(call), decoded = std::move(decoded)](
                                             const absl::StatusOr<BatchStepResult>& result) {

@@ -10,8 +10,8 @@
 
 namespace stepwell::server {
 
-// Serves one BatchStep. A step whose message is wrong has its status, and the others are stepped. `engine`
-// must outlive the call; the reply holds at most `max_reply_bytes` of arrays.
+// Serves one BatchStep. A step whose message is wrong has its status, and the others are stepped, unless all
+// or none are to be. `engine` must outlive the call; the reply holds at most `max_reply_bytes` of arrays.
 void ServeBatchStep(Engine* engine, int64_t max_reply_bytes, std::shared_ptr<UnaryCall> call,
                     v1::BatchStepRequest&& message);
 

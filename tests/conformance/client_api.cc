@@ -138,7 +138,9 @@ class ClientApi final : public Api {
     return SteppedOf(client_->Step(ToClient(request)));
   }
   absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) override {
-    client::BatchStepRequest to{.request_id = request.request_id, .durability = ToClient(request.durability)};
+    client::BatchStepRequest to{.all_or_nothing = request.all_or_nothing,
+                                .request_id = request.request_id,
+                                .durability = ToClient(request.durability)};
     for (const StepRequest& step : request.steps) to.steps.push_back(ToClient(step));
     const auto batch = client_->BatchStep(to);
     if (!batch.ok()) return batch.status();

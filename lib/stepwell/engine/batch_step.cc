@@ -3,41 +3,21 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "stepwell/engine/batch_request.h"
 #include "stepwell/engine/errors.h"
+#include "stepwell/engine/gathered_steps.h"
 
 namespace stepwell {
-namespace {
-
-constexpr size_t kMaxBatchSteps = 100'000;
-
-}  // namespace
-
-absl::Status BatchStep::Check(const BatchStepRequest& request) {
-  if (request.steps.empty() || request.steps.size() > kMaxBatchSteps) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the batch has ", request.steps.size(), " steps; expected 1 to ", kMaxBatchSteps));
-  }
-  for (size_t i = 0; i < request.steps.size(); ++i) {
-    if (request.steps[i].request_id.empty()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("step ", i, " of the batch has a request_id; expected one for the whole batch"));
-  }
-  return absl::OkStatus();
-}
 
 BatchStep::BatchStep(BatchStepRequest&& request, const std::optional<RequestKey>& key, Callback&& done)
     : request_(std::move(request)), key_(key), done_(std::move(done)), left_(request_.steps.size()) {
   result_.results.assign(request_.steps.size(), absl::UnknownError("not stepped"));
-  const int64_t share = request_.max_reply_bytes / static_cast<int64_t>(request_.steps.size());
-  for (StepRequest& step : request_.steps) {
-    step.max_reply_bytes = share;
-    step.durability = request_.durability;
-    step.call = request_.call;
-  }
+  ShareOut(request_);
 }
 
-void BatchStep::Start(WorkerPool& pool, int workers, size_t max_queued, StepOne step_one) {
+void BatchStep::Start(WorkerPool& pool, int workers, size_t max_queued, SnapshotWriter* writer,
+                      StepOne step_one) {
+  writer_ = writer;
   step_one_ = std::move(step_one);
   const auto wanted = std::min(static_cast<size_t>(workers), request_.steps.size());
   size_t started = 0;
@@ -50,15 +30,15 @@ void BatchStep::Start(WorkerPool& pool, int workers, size_t max_queued, StepOne 
 }
 
 void BatchStep::Work() {
+  const auto gathered = std::make_shared<GatheredSteps>(writer_);
   for (size_t at = next_++; at < request_.steps.size(); at = next_++) {
-    std::optional<RequestKey> key;
-    // No caller's id has this character and a number after it by chance.
-    if (key_.has_value()) key = RequestKey{absl::StrCat(key_->id, "\x1f", at), key_->digest};
-    step_one_(std::move(request_.steps[at]), key,
+    step_one_(std::move(request_.steps[at]), KeyOfStep(key_, at), gathered,
               [self = shared_from_this(), at](absl::StatusOr<StepResult> result) {
                 self->OnResult(at, std::move(result));
               });
+    gathered->RunFull();
   }
+  gathered->RunAll();
 }
 
 void BatchStep::OnResult(size_t at, absl::StatusOr<StepResult> result) {

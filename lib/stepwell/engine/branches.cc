@@ -112,7 +112,9 @@ void Branches::DropExpired() {
       absl::MutexLock lock(&mutex_);
       if (expiring_.empty() || expiring_.begin()->first > now) return;
       batch.branch_deletions.push_back(
-          {.name = std::move(expiring_.extract(expiring_.begin()).value().second), .time = now, .expired_by = now});
+          {.name = std::move(expiring_.extract(expiring_.begin()).value().second),
+           .time = now,
+           .expired_by = now});
     }
     // What is refused is not there any more, or has been changed and noted again.
     store_->Commit(

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "stepwell/engine/atomic_batch.h"
+#include "stepwell/engine/batch_request.h"
 #include "stepwell/engine/batch_step.h"
 #include "stepwell/engine/diff.h"
 #include "stepwell/engine/errors.h"
@@ -19,9 +21,9 @@ namespace {
 // Copying more than this for a slice is left to a worker.
 constexpr int64_t kMaxInlineCopy = int64_t{256} << 10;
 
-// For transitions that start on a worker: there they run, however long they take.
-TransitionContext OnWorker(TransitionContext context) {
-  context.inline_limit = absl::InfiniteDuration();
+// For the steps of a batch, which go to its gatherer however little they take.
+TransitionContext InBatch(TransitionContext context) {
+  context.inline_limit = absl::ZeroDuration();
   return context;
 }
 
@@ -40,18 +42,20 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       request_ids_(store, &pool_, clock, options.max_queued_per_branch),
       branches_(store, &queues_, clock, options.default_durability),
       history_(store, &cache_, &branches_, clock, options.default_durability),
+      step_queues_(&pool_, &writer_),
       context_{.store = store,
                .models = models,
                .cache = &cache_,
                .writer = &writer_,
                .branches = &branches_,
                .queues = &queues_,
+               .step_queues = &step_queues_,
                .pool = &pool_,
                .clock = clock,
                .inline_limit = options.inline_limit,
                .max_queued = options.max_queued_calls,
                .default_durability = options.default_durability},
-      batch_context_(OnWorker(context_)),
+      batch_context_(InBatch(context_)),
       pool_(options.worker_threads, options.max_queued_calls) {}
 
 template <typename Request, typename Result, typename Run, typename Repeat>
@@ -184,22 +188,16 @@ void Engine::RepeatStep(StepRequest request, const RequestRecord& record, Callba
 }
 
 void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done) {
-  const absl::Status valid = stepwell::BatchStep::Check(request);
+  const absl::Status valid = CheckBatch(request);
   if (!valid.ok()) return std::move(done)(valid);
-  const auto start = [this](BatchStepRequest steps, const std::optional<RequestKey>& key,
-                            Callback<BatchStepResult> stepped) {
-    std::make_shared<stepwell::BatchStep>(std::move(steps), key, std::move(stepped))
-        ->Start(pool_, options_.worker_threads, options_.max_queued_calls,
-                [this](StepRequest step, const std::optional<RequestKey>& step_key,
-                       Callback<StepResult> one_stepped) {
-                  StepInBatch(std::move(step), step_key, std::move(one_stepped));
-                });
-  };
   Once(
       std::move(request), std::move(done),
-      [this, start](BatchStepRequest&& first, std::optional<RequestKey> key,
-                    Callback<BatchStepResult>&& stepped) {
-        if (!key.has_value()) return start(std::move(first), std::nullopt, std::move(stepped));
+      [this](BatchStepRequest&& first, std::optional<RequestKey> key, Callback<BatchStepResult>&& stepped) {
+        if (first.all_or_nothing) {
+          return std::make_shared<AtomicBatch>(batch_context_, std::move(first), key, std::move(stepped))
+              ->Start();
+        }
+        if (!key.has_value()) return StartBatch(std::move(first), std::nullopt, std::move(stepped));
         // Remembered before any step is, so that the id belongs to this request from now on.
         CommitBatch batch;
         batch.requests.push_back(key->ToRecord(clock_->Now()));
@@ -210,26 +208,38 @@ void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done)
             [shared](absl::Status visible) {
               if (!visible.ok()) std::move(shared->second)(std::move(visible));
             },
-            [shared, start, key](absl::Status durable) {
+            [this, shared, key](absl::Status durable) {
               if (!durable.ok()) return std::move(shared->second)(std::move(durable));
-              start(std::move(shared->first), key, std::move(shared->second));
+              StartBatch(std::move(shared->first), key, std::move(shared->second));
             });
       },
-      [start](BatchStepRequest again, const RequestRecord& record, Callback<BatchStepResult> stepped) {
-        start(std::move(again), RequestKey{record.id, record.digest}, std::move(stepped));
+      // Each step answers from what is remembered of it, be it that all were committed as one.
+      [this](BatchStepRequest again, const RequestRecord& record, Callback<BatchStepResult> stepped) {
+        StartBatch(std::move(again), RequestKey{record.id, record.digest}, std::move(stepped));
       });
 }
 
+void Engine::StartBatch(BatchStepRequest request, const std::optional<RequestKey>& key,
+                        Callback<BatchStepResult> done) {
+  std::make_shared<stepwell::BatchStep>(std::move(request), key, std::move(done))
+      ->Start(pool_, options_.worker_threads, options_.max_queued_calls, &writer_,
+              [this](StepRequest step, const std::optional<RequestKey>& step_key,
+                     std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> stepped) {
+                StepInBatch(std::move(step), step_key, std::move(gatherer), std::move(stepped));
+              });
+}
+
 void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
-                         Callback<StepResult> done) {
-  auto run = [this](StepRequest&& first, std::optional<RequestKey> first_key,
-                    Callback<StepResult>&& stepped) {
-    std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key),
-                                     std::move(stepped))
-        ->Start();
+                         std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> done) {
+  auto run = [this, gatherer = std::move(gatherer)](StepRequest&& first, std::optional<RequestKey> first_key,
+                                                    Callback<StepResult>&& stepped) mutable {
+    const auto step = std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key),
+                                                       std::move(stepped));
+    step->GatherIn(std::move(gatherer));
+    step->Start();
   };
   if (!key.has_value()) return run(std::move(request), std::nullopt, std::move(done));
-  OnceUnder(*key, std::move(request), std::move(done), run,
+  OnceUnder(*key, std::move(request), std::move(done), std::move(run),
             [this](StepRequest again, const RequestRecord& record, Callback<StepResult> stepped) {
               RepeatStep(std::move(again), record, std::move(stepped));
             });

@@ -19,6 +19,7 @@
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/engine/snapshot_writer.h"
+#include "stepwell/engine/step_queues.h"
 #include "stepwell/engine/transition.h"
 #include "stepwell/engine/turn_queues.h"
 #include "stepwell/model/repository.h"
@@ -68,9 +69,11 @@ class Engine {
   // DEADLINE_EXCEEDED: before it ran.
   void Step(StepRequest request, Callback<StepResult> done);
 
-  // Steps of several states in one call, shared by all workers: a status for each, as Step's.
-  // INVALID_ARGUMENT: no step, more than 100,000, or one with a request_id of its own. RESOURCE_EXHAUSTED
-  // (QUEUE_FULL).
+  // Steps of several states in one call, shared by all workers: a status for each, as Step's. Those of models
+  // that declare batching run together. All or nothing: the steps are prepared and run by one worker, and
+  // committed as one; when one fails, the others are ABORTED (BATCH_NOT_COMMITTED). INVALID_ARGUMENT: no
+  // step, more than 100,000, or one with a request_id of its own; all or nothing, two on one branch.
+  // RESOURCE_EXHAUSTED (QUEUE_FULL).
   void BatchStep(BatchStepRequest request, Callback<BatchStepResult> done);
 
   // Many steps in one call, committed as one: inputs are stacked on a new outermost axis, and so are outputs.
@@ -157,7 +160,10 @@ class Engine {
                     void (Branches::*change)(Request, std::optional<RequestKey>, Callback<BranchRecord>));
 
   void MakeNewState(MakeStateRequest request, std::optional<RequestKey> key, Callback<MakeStateResult> done);
-  void StepInBatch(StepRequest request, const std::optional<RequestKey>& key, Callback<StepResult> done);
+  void StartBatch(BatchStepRequest request, const std::optional<RequestKey>& key,
+                  Callback<BatchStepResult> done);
+  void StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
+                   std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> done);
   void RepeatStep(StepRequest request, const RequestRecord& record, Callback<StepResult> done);
 
   void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,
@@ -175,6 +181,7 @@ class Engine {
   RequestIds request_ids_;
   Branches branches_;
   History history_;
+  StepQueues step_queues_;
   const TransitionContext context_;
   const TransitionContext batch_context_;
   WorkerPool pool_;  // Last, so that what is queued still runs, with all of the above, when this goes.

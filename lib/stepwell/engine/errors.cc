@@ -55,6 +55,13 @@ absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advic
       "REPLY_TOO_LARGE", {{"bytes", absl::StrCat(bytes)}, {"limit", absl::StrCat(limit)}});
 }
 
+absl::Status BatchNotCommitted(size_t failed, const absl::Status& why) {
+  return WithErrorInfo(absl::AbortedError(absl::StrCat(
+                           "step ", failed, " of the batch failed, and all of it was to be committed or ",
+                           "nothing: ", why.message())),
+                       "BATCH_NOT_COMMITTED", {{"step", absl::StrCat(failed)}});
+}
+
 absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, const Shape& now) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("output \"", output, "\" has shape ", now.ToString(), "; expected ",

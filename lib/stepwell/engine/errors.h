@@ -38,6 +38,10 @@ absl::Status OtherModel(absl::string_view branch, absl::string_view model, Versi
 // instead.
 absl::Status ReplyTooLarge(int64_t bytes, int64_t limit, absl::string_view advice);
 
+// ABORTED, reason BATCH_NOT_COMMITTED, with metadata step: another step of an all-or-nothing batch, the one
+// numbered `failed` from 0, failed with `why`.
+absl::Status BatchNotCommitted(size_t failed, const absl::Status& why);
+
 // FAILED_PRECONDITION, reason OUTPUTS_NOT_STACKABLE: `output` had the shape `first`, and then another.
 absl::Status OutputsNotStackable(absl::string_view output, const Shape& first, const Shape& now);
 

@@ -105,7 +105,7 @@ std::string DigestOf(const BatchStepRequest& request) {
   std::vector<std::string> steps;
   steps.reserve(request.steps.size());
   for (const StepRequest& step : request.steps) steps.push_back(DigestOf(step));
-  return Digester("BatchStep").Finish(steps);
+  return Digester("BatchStep").Finish(steps, request.all_or_nothing);
 }
 
 std::string DigestOf(const ScanRequest& request) {

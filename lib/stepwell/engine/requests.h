@@ -111,6 +111,7 @@ struct StepResult {
 // empty; durability and call are this request's.
 struct BatchStepRequest {
   std::vector<StepRequest> steps;
+  bool all_or_nothing = false;  // Commit all of them as one, or none when one fails; then each branch once.
   int64_t max_reply_bytes = kAnyByteCount;  // Of all; each step may return its equal share.
   std::string request_id;                   // For the whole; a repeat steps only what failed before.
   std::optional<Durability> durability;

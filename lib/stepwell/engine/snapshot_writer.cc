@@ -32,7 +32,7 @@ struct Built {
 };
 
 // The arrays that `parent` has at other positions become the new version's own.
-void WriteAll(const std::vector<Array>& laid_out, WrittenArrays& written) {
+void LayOut(const std::vector<Array>& laid_out, WrittenArrays& written) {
   std::vector<Array> all = laid_out;
   for (auto& [position, array] : written) all[static_cast<size_t>(position)] = std::move(array);
   written.clear();
@@ -100,40 +100,81 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
 
 }  // namespace
 
+bool SnapshotWriter::TakeAtHand(size_t count, Numbers& numbers) {
+  while (numbers.size() < count) {
+    const std::optional<Version> at_hand = versions_->TryNext();
+    if (!at_hand.has_value()) return false;
+    numbers.push_back(*at_hand);
+  }
+  return true;
+}
+
+void SnapshotWriter::Take(size_t count, Numbers&& numbers,
+                          absl::AnyInvocable<void(absl::StatusOr<Numbers>)>&& done) {
+  if (TakeAtHand(count, numbers)) return std::move(done)(std::move(numbers));
+  versions_->Next([this, count, numbers = std::move(numbers),
+                   done = std::move(done)](absl::StatusOr<Version> version) mutable {
+    if (!version.ok()) return std::move(done)(version.status());
+    numbers.push_back(*version);
+    Take(count, std::move(numbers), std::move(done));
+  });
+}
+
 void SnapshotWriter::Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
                            Store::DoneCallback&& durable) {
-  Number({}, std::move(draft), durability, std::move(visible), std::move(durable));
-}
-
-void SnapshotWriter::Number(Numbers&& numbers, SnapshotDraft&& draft, Durability durability,
-                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
-  while (numbers.size() < draft.versions.size()) {
-    const std::optional<Version> at_hand = versions_->TryNext();
-    if (at_hand.has_value()) {
-      numbers.push_back(*at_hand);
-      continue;
-    }
-    return versions_->Next([this, numbers = std::move(numbers), draft = std::move(draft), durability,
-                            visible = std::move(visible),
-                            durable = std::move(durable)](absl::StatusOr<Version> version) mutable {
-      if (!version.ok()) return std::move(visible)(version.status());
-      numbers.push_back(*version);
-      Number(std::move(numbers), std::move(draft), durability, std::move(visible), std::move(durable));
-    });
+  const size_t count = draft.versions.size();
+  Numbers numbers;
+  if (TakeAtHand(count, numbers)) {
+    return Commit(numbers, std::move(draft), durability, std::move(visible), std::move(durable));
   }
-  Commit(numbers, std::move(draft), durability, std::move(visible), std::move(durable));
+  Take(count, std::move(numbers),
+       [this, draft = std::move(draft), durability, visible = std::move(visible),
+        durable = std::move(durable)](absl::StatusOr<Numbers> taken) mutable {
+         if (!taken.ok()) return std::move(visible)(taken.status());
+         Commit(*taken, std::move(draft), durability, std::move(visible), std::move(durable));
+       });
 }
 
-void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durability durability,
-                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
-  const absl::Time now = clock_->Now();
-  const Version last = numbers.back();
-  CommitBatch batch;
+void SnapshotWriter::WriteEach(std::vector<SnapshotWrite>&& writes) {
+  size_t count = 0;
+  bool is_one_batch = writes.size() > 1;
+  for (const SnapshotWrite& write : writes) {
+    count += write.draft.versions.size();
+    is_one_batch = is_one_batch && write.durability == writes.front().durability;
+  }
+  if (!is_one_batch) {
+    for (SnapshotWrite& write : writes) {
+      Write(std::move(write.draft), write.durability, std::move(write.visible), std::move(write.durable));
+    }
+    return;
+  }
+  Take(count, {}, [this, writes = std::move(writes)](absl::StatusOr<Numbers> taken) mutable {
+    if (taken.ok()) return CommitEach(*taken, std::move(writes));
+    for (SnapshotWrite& write : writes) std::move(write.visible)(taken.status());
+  });
+}
+
+void SnapshotWriter::WriteAll(std::vector<SnapshotDraft>&& drafts, std::vector<RequestRecord>&& requests,
+                              Durability durability, SnapshotsCallback&& visible,
+                              Store::DoneCallback&& durable) {
+  size_t count = 0;
+  for (const SnapshotDraft& draft : drafts) count += draft.versions.size();
+  Take(count, {},
+       [this, drafts = std::move(drafts), requests = std::move(requests), durability,
+        visible = std::move(visible), durable = std::move(durable)](absl::StatusOr<Numbers> taken) mutable {
+         if (!taken.ok()) return std::move(visible)(taken.status());
+         CommitAll(*taken, std::move(drafts), std::move(requests), durability, std::move(visible),
+                   std::move(durable));
+       });
+}
+
+Snapshots SnapshotWriter::AddTo(CommitBatch& batch, absl::Span<const Version> numbers, SnapshotDraft&& draft,
+                                absl::Time now) {
   Snapshots made;
   for (size_t i = 0; i < numbers.size(); ++i) {
     const std::shared_ptr<const Snapshot>& parent = i == 0 ? draft.parent : made.back();
     const bool shares = parent != nullptr && (i > 0 || !draft.laid_out.has_value());
-    if (i == 0 && draft.laid_out.has_value()) WriteAll(*draft.laid_out, draft.versions[0].written);
+    if (i == 0 && draft.laid_out.has_value()) LayOut(*draft.laid_out, draft.versions[0].written);
     Built built = Build(draft, parent, shares, draft.versions[i], numbers[i], now);
     batch.snapshots.push_back(std::move(built.stored));
     made.push_back(std::move(built.snapshot));
@@ -141,12 +182,12 @@ void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durab
   if (draft.move_branch.has_value()) {
     batch.branch_updates.push_back({.name = *std::move(draft.move_branch),
                                     .expected_head = draft.parent->version(),
-                                    .head = last,
+                                    .head = numbers.back(),
                                     .time = now});
   }
   if (draft.new_branch.has_value()) {
     BranchRecord& branch = batch.new_branches.emplace_back(*std::move(draft.new_branch));
-    branch.head = last;
+    branch.head = numbers.back();
     branch.create_time = branch.update_time = now;
   }
   if (draft.request.has_value()) {
@@ -154,14 +195,98 @@ void SnapshotWriter::Commit(const Numbers& numbers, SnapshotDraft&& draft, Durab
     if (draft.parent != nullptr) request.base = draft.parent->version();
     request.revision = draft.model->revision();
     request.versions.assign(numbers.begin(), numbers.end());
-    if (!batch.new_branches.empty()) request.branch = batch.new_branches.front();
+    if (draft.new_branch.has_value()) request.branch = batch.new_branches.back();
+  }
+  return made;
+}
+
+void SnapshotWriter::Commit(absl::Span<const Version> numbers, SnapshotDraft&& draft, Durability durability,
+                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
+  CommitBatch batch;
+  Snapshots made = AddTo(batch, numbers, std::move(draft), clock_->Now());
+  store_->Commit(
+      std::move(batch), durability,
+      [this, epoch = cache_->epoch(), made = std::move(made),
+       visible = std::move(visible)](absl::Status status) mutable {
+        if (!status.ok()) return std::move(visible)(std::move(status));
+        PutInCache(made, epoch);
+        std::move(visible)(std::move(made));
+      },
+      std::move(durable));
+}
+
+void SnapshotWriter::CommitEach(const Numbers& numbers, std::vector<SnapshotWrite>&& writes) {
+  // A write, and what commits it alone.
+  struct Part {
+    CommitBatch batch;
+    Snapshots made;
+    SnapshotCallback visible;
+    Store::DoneCallback durable;
+  };
+  const absl::Time now = clock_->Now();
+  const Durability durability = writes.front().durability;
+  auto parts = std::make_shared<std::vector<Part>>(writes.size());
+  CommitBatch whole;
+  absl::Span<const Version> left = numbers;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    Part& part = (*parts)[i];
+    const size_t count = writes[i].draft.versions.size();
+    part.made = AddTo(part.batch, left.subspan(0, count), std::move(writes[i].draft), now);
+    left.remove_prefix(count);
+    part.visible = std::move(writes[i].visible);
+    part.durable = std::move(writes[i].durable);
+    const auto append = [](const auto& from, auto& to) { to.insert(to.end(), from.begin(), from.end()); };
+    append(part.batch.snapshots, whole.snapshots);
+    append(part.batch.new_branches, whole.new_branches);
+    append(part.batch.branch_updates, whole.branch_updates);
+    append(part.batch.requests, whole.requests);
+  }
+  store_->Commit(
+      std::move(whole), durability,
+      [this, epoch = cache_->epoch(), parts, durability](const absl::Status& status) {
+        for (Part& part : *parts) {
+          if (status.ok()) {
+            PutInCache(part.made, epoch);
+            std::move(part.visible)(std::move(part.made));
+            continue;
+          }
+          // The store does not say which part it refuses.
+          store_->Commit(
+              std::move(part.batch), durability,
+              [this, epoch, made = std::move(part.made),
+               visible = std::move(part.visible)](absl::Status alone) mutable {
+                if (!alone.ok()) return std::move(visible)(std::move(alone));
+                PutInCache(made, epoch);
+                std::move(visible)(std::move(made));
+              },
+              std::move(part.durable));
+        }
+      },
+      [parts](const absl::Status& status) {
+        for (Part& part : *parts) std::move(part.durable)(status);
+      });
+}
+
+void SnapshotWriter::CommitAll(const Numbers& numbers, std::vector<SnapshotDraft>&& drafts,
+                               std::vector<RequestRecord>&& requests, Durability durability,
+                               SnapshotsCallback&& visible, Store::DoneCallback&& durable) {
+  const absl::Time now = clock_->Now();
+  CommitBatch batch;
+  batch.requests = std::move(requests);
+  std::vector<Snapshots> made;
+  made.reserve(drafts.size());
+  absl::Span<const Version> left = numbers;
+  for (SnapshotDraft& draft : drafts) {
+    const size_t count = draft.versions.size();
+    made.push_back(AddTo(batch, left.subspan(0, count), std::move(draft), now));
+    left.remove_prefix(count);
   }
   store_->Commit(
       std::move(batch), durability,
       [this, epoch = cache_->epoch(), made = std::move(made),
        visible = std::move(visible)](absl::Status status) mutable {
         if (!status.ok()) return std::move(visible)(std::move(status));
-        for (const auto& snapshot : made) cache_->Put(snapshot, epoch);
+        for (const Snapshots& snapshots : made) PutInCache(snapshots, epoch);
         std::move(visible)(std::move(made));
       },
       std::move(durable));

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/types/span.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/model/model.h"
@@ -52,10 +54,19 @@ struct SnapshotDraft {
   std::optional<RequestKey> request;  // To remember what came of it.
 };
 
+// One of several drafts that are written at once. The callbacks are those of SnapshotWriter::Write.
+struct SnapshotWrite {
+  SnapshotDraft draft;
+  Durability durability = Durability::kAsync;
+  absl::AnyInvocable<void(absl::StatusOr<Snapshots>)> visible;
+  Store::DoneCallback durable;
+};
+
 // Gives drafts their versions and commits them. Thread-safe.
 class SnapshotWriter {
  public:
   using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<Snapshots>)>;
+  using SnapshotsCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Snapshots>>)>;
 
   // None is owned; all must outlive this.
   SnapshotWriter(Store* store, SnapshotCache* cache, VersionAllocator* versions, const Clock* clock)
@@ -66,13 +77,34 @@ class SnapshotWriter {
   void Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
              Store::DoneCallback&& durable);
 
+  // Commits each of `writes` by itself, as Write does, but as one batch while the store refuses none of them.
+  // No two move the same branch.
+  void WriteEach(std::vector<SnapshotWrite>&& writes);
+
+  // Commits all of `drafts` and `requests`, or nothing; no two of the drafts move the same branch. The
+  // callbacks are as Write's; `visible` gets the snapshots of each draft.
+  void WriteAll(std::vector<SnapshotDraft>&& drafts, std::vector<RequestRecord>&& requests,
+                Durability durability, SnapshotsCallback&& visible, Store::DoneCallback&& durable);
+
  private:
   using Numbers = absl::InlinedVector<Version, 1>;
-  // Commits once there is a number for each version.
-  void Number(Numbers&& numbers, SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
-              Store::DoneCallback&& durable);
-  void Commit(const Numbers& numbers, SnapshotDraft&& draft, Durability durability,
+
+  // Adds numbers to `numbers` until they are `count`, or until none is at hand: then false.
+  bool TakeAtHand(size_t count, Numbers& numbers);
+  // Adds numbers to `numbers` until they are `count`, however long it takes.
+  void Take(size_t count, Numbers&& numbers, absl::AnyInvocable<void(absl::StatusOr<Numbers>)>&& done);
+  void Commit(absl::Span<const Version> numbers, SnapshotDraft&& draft, Durability durability,
               SnapshotCallback&& visible, Store::DoneCallback&& durable);
+  void CommitEach(const Numbers& numbers, std::vector<SnapshotWrite>&& writes);
+  void CommitAll(const Numbers& numbers, std::vector<SnapshotDraft>&& drafts,
+                 std::vector<RequestRecord>&& requests, Durability durability, SnapshotsCallback&& visible,
+                 Store::DoneCallback&& durable);
+  // Adds what commits `draft`, under as many of `numbers` as it has versions; the snapshots that it makes.
+  static Snapshots AddTo(CommitBatch& batch, absl::Span<const Version> numbers, SnapshotDraft&& draft,
+                         absl::Time now);
+  void PutInCache(const Snapshots& made, SnapshotCache::Epoch epoch) {
+    for (const auto& snapshot : made) cache_->Put(snapshot, epoch);
+  }
 
   Store* const store_;
   SnapshotCache* const cache_;

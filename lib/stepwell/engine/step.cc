@@ -6,6 +6,7 @@
 #include "stepwell/engine/finite_guard.h"
 #include "stepwell/engine/growth.h"
 #include "stepwell/engine/method_call.h"
+#include "stepwell/engine/step_queues.h"
 
 namespace stepwell {
 
@@ -44,8 +45,18 @@ absl::Status Step::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<NewVersions> Step::Compute() {
-  absl::StatusOr<MethodResult> computed = method_->Run(inputs_, state());
+void Step::Wait() {
+  auto self = std::static_pointer_cast<Step>(shared_from_this());
+  if (gatherer_ != nullptr) {
+    if (!gatherer_->Add(std::move(self))) Run();  // On a worker already.
+  } else if (method_->batching().max_batch_size <= 1) {
+    Transition::Wait();
+  } else if (!context().step_queues->Add(std::move(self))) {
+    End(QueueFull("the workers' queue", context().max_queued));
+  }
+}
+
+absl::StatusOr<NewVersions> Step::Receive(absl::StatusOr<MethodResult> computed) {
   if (!computed.ok()) return computed.status();
   if (check_finite_ || model().check_finite()) {
     const absl::Status finite = CheckFinite(*method_, model().state_spec(), state(), computed->written);

@@ -55,6 +55,10 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
 
   const absl::Duration expected = ComputeTime();
   if (expected > absl::ZeroDuration() && expected <= context_.inline_limit) return Run();
+  Wait();
+}
+
+void Transition::Wait() {
   WorkerPool::Task run = [self = shared_from_this()] { self->Run(); };
   if (!context_.pool->TrySchedule(run)) End(QueueFull("the workers' queue", context_.max_queued));
 }
@@ -65,10 +69,29 @@ void Transition::Run() {
   absl::StatusOr<NewVersions> versions = Compute();
   if (!versions.ok()) return End(versions.status());
   if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
-  Commit(*std::move(versions));
+  context_.writer->Write(
+      ToDraft(*std::move(versions)), durability(),
+      [self = shared_from_this()](absl::StatusOr<Snapshots> made) { self->OnVisible(std::move(made)); },
+      [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); });
 }
 
-void Transition::Commit(NewVersions versions) {
+std::optional<SnapshotWrite> Transition::Conclude(absl::StatusOr<NewVersions> versions) {
+  if (!versions.ok()) {
+    End(versions.status());
+  } else if (!versions->empty()) {
+    return SnapshotWrite{
+        ToDraft(*std::move(versions)), durability(),
+        [self = shared_from_this()](absl::StatusOr<Snapshots> made) { self->OnVisible(std::move(made)); },
+        [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); }};
+  } else if (target_.request.has_value()) {
+    RememberAlone();
+  } else {
+    End(base_.snapshot());
+  }
+  return std::nullopt;
+}
+
+SnapshotDraft Transition::ToDraft(NewVersions&& versions) {
   SnapshotDraft draft;
   draft.parent = base_.snapshot();
   draft.laid_out = base_.laid_out();
@@ -78,35 +101,39 @@ void Transition::Commit(NewVersions versions) {
   draft.versions = std::move(versions);
   draft.move_branch = turn_;
   draft.request = std::move(target_.request);
-  context_.writer->Write(
-      std::move(draft), target_.durability.value_or(context_.default_durability),
-      [self = shared_from_this()](absl::StatusOr<Snapshots> made) {
-        if (!made.ok()) return self->End(made.status());
-        self->made_ = *std::move(made);
-        self->LeaveTurn();  // The next step of the branch need not wait for this one's disk.
-      },
-      [self = shared_from_this()](absl::Status durable) {
-        if (!durable.ok()) return self->End(std::move(durable));
-        self->End(self->made_.back());
-      });
+  return draft;
+}
+
+std::optional<RequestRecord> Transition::ToRequestRecord() const {
+  if (!target_.request.has_value()) return std::nullopt;
+  RequestRecord request = target_.request->ToRecord(context_.clock->Now());
+  request.base = base_.snapshot()->version();
+  request.revision = model().revision();
+  request.versions = {base_.snapshot()->version()};
+  return request;
+}
+
+void Transition::OnVisible(absl::StatusOr<Snapshots> made) {
+  if (!made.ok()) return End(made.status());
+  made_ = *std::move(made);
+  LeaveTurn();  // The next step of the branch need not wait for this one's disk.
+}
+
+void Transition::OnDurable(absl::Status durable) {
+  if (!durable.ok()) return End(std::move(durable));
+  End(made_.empty() ? base_.snapshot() : made_.back());
 }
 
 // No version was minted, and a repeat is still to be told what was read.
 void Transition::RememberAlone() {
   CommitBatch batch;
-  RequestRecord& request = batch.requests.emplace_back(target_.request->ToRecord(context_.clock->Now()));
-  request.base = base_.snapshot()->version();
-  request.revision = model().revision();
-  request.versions = {base_.snapshot()->version()};
+  batch.requests.push_back(*ToRequestRecord());
   context_.store->Commit(
-      std::move(batch), target_.durability.value_or(context_.default_durability),
+      std::move(batch), durability(),
       [self = shared_from_this()](absl::Status visible) {
         if (!visible.ok()) self->End(std::move(visible));
       },
-      [self = shared_from_this()](absl::Status durable) {
-        if (!durable.ok()) return self->End(std::move(durable));
-        self->End(self->base_.snapshot());
-      });
+      [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); });
 }
 
 void Transition::LeaveTurn() {

@@ -22,6 +22,8 @@
 
 namespace stepwell {
 
+class StepQueues;
+
 // What a transition works with; all of it outlives every transition.
 struct TransitionContext {
   Store* store;
@@ -30,9 +32,10 @@ struct TransitionContext {
   SnapshotWriter* writer;
   Branches* branches;
   TurnQueues* queues;
+  StepQueues* step_queues;
   WorkerPool* pool;
   const Clock* clock;
-  absl::Duration inline_limit;  // What takes longer runs on the pool.
+  absl::Duration inline_limit;  // What takes longer waits; with zero, everything does.
   size_t max_queued;            // Of the pool; for the message when it is full.
   Durability default_durability;
 };
@@ -72,6 +75,8 @@ class Transition : public std::enable_shared_from_this<Transition> {
   virtual absl::StatusOr<NewVersions> Compute() = 0;
   // Of model(): what writes the snapshot that this makes; null when no method does.
   virtual const Method* method() const = 0;
+  // Called when Compute is not to run inside the call that has prepared this: a worker is to call Run.
+  virtual void Wait();
   // Called once: with the newest snapshot, with the one that this started from when none was minted, or with
   // the error.
   virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
@@ -81,18 +86,34 @@ class Transition : public std::enable_shared_from_this<Transition> {
   const Model& model() const { return *base_.model(); }
   bool moves_revision() const { return model().revision() != base_.snapshot()->record().origin->revision; }
   const CallContext& call() const { return target_.call; }
+  const TransitionContext& context() const { return context_; }
   absl::Span<const std::shared_ptr<const Snapshot>> made() const { return made_; }  // Oldest first.
+
+  void Run();
+
+  // What Run consists of once the versions are computed, for who commits several transitions at once: either
+  // Conclude ends this, when there are none, or tells how they are to be committed. The callbacks of that end
+  // this.
+  std::optional<SnapshotWrite> Conclude(absl::StatusOr<NewVersions> versions);
+
+  // The same in parts, for who commits all of several transitions or none: what commits `versions`, of which
+  // there is one at least; what else is to be remembered, when there are none; what both lead to.
+  SnapshotDraft ToDraft(NewVersions&& versions);
+  std::optional<RequestRecord> ToRequestRecord() const;
+  void OnVisible(absl::StatusOr<Snapshots> made);
+  void OnDurable(absl::Status durable);
+
+  // Gives the turn on, and calls Finish.
+  void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
 
  private:
   void TakeTurn();
   void OnHead(absl::StatusOr<BranchRecord> branch);
   void GetBase(Version version);
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
-  void Run();
-  void Commit(NewVersions versions);
   void RememberAlone();
   void LeaveTurn();
-  void End(absl::StatusOr<std::shared_ptr<const Snapshot>> result);
+  Durability durability() const { return target_.durability.value_or(context_.default_durability); }
 
   const TransitionContext& context_;
   Target target_;

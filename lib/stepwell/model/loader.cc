@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "stepwell/model/batch_axis.h"
 #include "stepwell/model/binding.h"
 #include "stepwell/model/issues.h"
 #include "stepwell/model/model_config.h"
@@ -19,6 +20,11 @@
 
 namespace stepwell {
 namespace {
+
+// More would make a batch's stacked copies large, and gains nothing.
+constexpr int kMaxBatchSize = 4096;
+// A worker waits, and does nothing else meanwhile.
+constexpr absl::Duration kMaxQueueDelay = absl::Seconds(1);
 
 // Whether `name` may name a method: a letter or "_", then letters, digits, "_", "-" and ".".
 bool IsMethodName(absl::string_view name) {
@@ -70,6 +76,7 @@ class Loader {
     if (config.method().empty()) issues_.Add(text.file, "the model has no method; expected at least one");
     parts_.description = config.description();
     parts_.check_finite = config.check_finite();
+    if (config.has_batching()) SetBatching(text);
     StateArrays made = MakeStateArrays(text, package_, issues_);
     parts_.state_spec = std::make_shared<const StateSpec>(std::move(made.arrays));
     absl::flat_hash_set<std::string> names;
@@ -87,15 +94,32 @@ class Loader {
     }
   }
 
+  void SetBatching(const ConfigText& text) {
+    const model::Batching& config = text.config.batching();
+    if (config.max_batch_size() < 2 || config.max_batch_size() > kMaxBatchSize) {
+      issues_.Add(text.file, "batching.max_batch_size is ", config.max_batch_size(), "; expected 2 to ",
+                  kMaxBatchSize);
+    }
+    const absl::Duration delay = absl::Microseconds(config.max_queue_delay_micros());
+    if (delay < absl::ZeroDuration() || delay > kMaxQueueDelay) {
+      issues_.Add(text.file, "batching.max_queue_delay_micros is ", config.max_queue_delay_micros(),
+                  "; expected 0 to ", absl::ToInt64Microseconds(kMaxQueueDelay));
+    }
+    parts_.batching = {config.max_batch_size(), delay};
+    has_batch_axis_ = true;
+  }
+
   void AddMethod(const ConfigText& text, int i, const absl::flat_hash_set<std::string>& without_type) {
     const std::optional<std::string> file = GraphFile(text, i);
     if (!file.has_value()) return;
-    const std::shared_ptr<const onnx::OnnxGraph> graph = FindGraph(*file);
-    if (graph == nullptr) return;
-    BoundMethod bound = BindMethod(text, i, *parts_.state_spec, without_type, *file, graph->info(), issues_);
+    const Graph& graph = FindGraph(*file);
+    if (graph.session == nullptr) return;
+    BoundMethod bound =
+        BindMethod(text, i, *parts_.state_spec, without_type, *file, graph.of_one_step, issues_);
     if (!issues_.empty()) return;
     absl::StatusOr<std::unique_ptr<const Method>> method =
-        onnx::OnnxMethod::Make(graph, std::move(bound), *parts_.state_spec);
+        onnx::OnnxMethod::Make(graph.session, graph.of_one_step, std::move(bound), *parts_.state_spec,
+                               has_batch_axis_ ? std::make_optional(parts_.batching) : std::nullopt);
     if (method.ok()) {
       parts_.methods.push_back(*std::move(method));
     } else {
@@ -115,20 +139,31 @@ class Loader {
     return std::nullopt;
   }
 
-  // Each graph is loaded once, also when several methods use it; null after an issue.
-  std::shared_ptr<const onnx::OnnxGraph> FindGraph(const std::string& file) {
-    const auto [graph, is_new] = graphs_.try_emplace(file);
-    if (is_new) {
-      graph->second = onnx::OnnxGraph::Load(package_, file, {options_.threads_per_session}, issues_);
-    }
-    return graph->second;
+  struct Graph {
+    std::shared_ptr<const onnx::OnnxGraph> session;  // Null after an issue.
+    GraphInfo of_one_step;                           // Without the batch axis.
+  };
+
+  // Each graph is loaded once, also when several methods use it.
+  const Graph& FindGraph(const std::string& file) {
+    const auto [found, is_new] = graphs_.try_emplace(file);
+    Graph& graph = found->second;
+    if (!is_new) return graph;
+    graph.session = onnx::OnnxGraph::Load(package_, file, {options_.threads_per_session}, issues_);
+    if (graph.session == nullptr) return graph;
+    const size_t before = issues_.lines().size();
+    graph.of_one_step =
+        has_batch_axis_ ? WithoutBatchAxis(graph.session->info(), file, issues_) : graph.session->info();
+    if (issues_.lines().size() > before) graph.session = nullptr;
+    return graph;
   }
 
   const Package& package_;
   const LoadOptions& options_;
   Issues issues_;
   Model::Parts parts_;
-  std::map<std::string, std::shared_ptr<const onnx::OnnxGraph>> graphs_;
+  bool has_batch_axis_ = false;
+  std::map<std::string, Graph> graphs_;
 };
 
 }  // namespace

@@ -26,6 +26,18 @@ struct MethodResult {
   ArrayVector written;  // In the order of Method::writes(): the new arrays of those state positions, or rows.
 };
 
+// What one run of a method is given: as Method::Run's arguments, which must outlive it.
+struct MethodCall {
+  absl::Span<const Array> inputs;
+  absl::Span<const Array> state;
+};
+
+// How steps of a model are gathered into one run.
+struct Batching {
+  int max_batch_size = 1;          // 1: each runs by itself.
+  absl::Duration max_queue_delay;  // What at least two that wait already wait for more.
+};
+
 // One graph of a model, ready to run. Immutable. Thread-safe.
 class Method {
  public:
@@ -43,6 +55,7 @@ class Method {
   bool appends(size_t i) const { return appends_[i]; }
   // Whether one of them does.
   bool is_growing() const { return is_growing_; }
+  const Batching& batching() const { return batching_; }
 
   // Runs the graph on `inputs` (in the order of inputs(), already checked against their specs) and on `state`
   // (every array of the spec, by position). The arrays are passed by reference and never written. What is
@@ -51,19 +64,25 @@ class Method {
   virtual absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs,
                                            absl::Span<const Array> state) const = 0;
 
+  // Runs up to batching().max_batch_size (at least 1) calls, in one run of the graph where their arrays have
+  // the same shapes. The results are theirs in order, each as Run's: to the bit where the graph's operators
+  // compute a row alike whatever stands beside it, else within rounding. A call that fails fails alone.
+  virtual std::vector<absl::StatusOr<MethodResult>> RunBatch(absl::Span<const MethodCall> calls) const = 0;
+
   // The running median of what Run took, measured on this machine; zero before the first run.
   virtual absl::Duration typical_run_time() const = 0;
 
  protected:
   Method(std::string name, std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs,
-         std::vector<int> reads, std::vector<int> writes, std::vector<bool> appends)
+         std::vector<int> reads, std::vector<int> writes, std::vector<bool> appends, const Batching& batching)
       : name_(std::move(name)),
         inputs_(std::move(inputs)),
         outputs_(std::move(outputs)),
         reads_(std::move(reads)),
         writes_(std::move(writes)),
         appends_(std::move(appends)),
-        is_growing_(std::ranges::find(appends_, true) != appends_.end()) {}
+        is_growing_(std::ranges::find(appends_, true) != appends_.end()),
+        batching_(batching) {}
 
  private:
   const std::string name_;
@@ -73,6 +92,7 @@ class Method {
   const std::vector<int> writes_;
   const std::vector<bool> appends_;  // For each of writes_.
   const bool is_growing_;
+  const Batching batching_;
 };
 
 // One revision of a model: its methods and state spec. Immutable; whoever steps it holds a reference, so
@@ -85,7 +105,8 @@ class Model {
     int64_t revision = 1;  // 1, 2, …: a new one whenever the package's content changes.
     std::string digest;    // Of the package's content: "sha256:…".
     std::string description;
-    bool check_finite = false;                           // Steps fail rather than write a NaN or an infinity.
+    bool check_finite = false;  // Steps fail rather than write a NaN or an infinity.
+    Batching batching;
     std::shared_ptr<const StateSpec> state_spec;         // Never null.
     std::vector<std::unique_ptr<const Method>> methods;  // In the order of the package's text.
   };
@@ -97,6 +118,7 @@ class Model {
   const std::string& digest() const { return parts_.digest; }
   const std::string& description() const { return parts_.description; }
   bool check_finite() const { return parts_.check_finite; }
+  const Batching& batching() const { return parts_.batching; }
   const StateSpec& state_spec() const { return *parts_.state_spec; }
   const std::shared_ptr<const StateSpec>& shared_state_spec() const { return parts_.state_spec; }
   absl::Span<const std::unique_ptr<const Method>> methods() const { return parts_.methods; }

@@ -115,11 +115,12 @@ struct StepResult {
   NamedArrays fetched;  ///< In the order of StepRequest::fetch.
 };
 
-/// Steps of several states in one call, each by itself. Their request_id and durability must be as they are
-/// by default; those of the batch count.
+/// Steps of several states in one call, each by itself or all as one. Their request_id and durability must be
+/// as they are by default; those of the batch count.
 struct BatchStepRequest {
   std::vector<StepRequest> steps;
-  std::string request_id;  ///< For the whole; a repeat steps only what failed before.
+  bool all_or_nothing = false;  ///< Commit every step as one, or none when one fails; then no branch twice.
+  std::string request_id;       ///< For the whole; a repeat steps only what failed before.
   Durability durability = Durability::kServerDefault;
 };
 

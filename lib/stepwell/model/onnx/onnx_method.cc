@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <new>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/onnx/element_type.h"
 
@@ -26,19 +29,29 @@ std::optional<Shape> FixedShape(const TensorSpec& spec) {
   return Shape::Make(extents).value();
 }
 
-// Refers to `data` and `shape`: both must outlive the value.
+// Refers to `data`, which must outlive the value.
 absl::StatusOr<OrtValuePtr> MakeValue(const OrtApi& ort, const OrtMemoryInfo* memory, void* data, size_t size,
-                                      const Shape& shape, ONNXTensorElementDataType element) {
+                                      absl::Span<const int64_t> dims, ONNXTensorElementDataType element) {
   OrtValue* value = nullptr;
-  STEPWELL_RETURN_IF_ORT_FAILS(ort.CreateTensorWithDataAsOrtValue(memory, data, size, shape.dims().data(),
-                                                                  shape.dims().size(), element, &value));
+  STEPWELL_RETURN_IF_ORT_FAILS(
+      ort.CreateTensorWithDataAsOrtValue(memory, data, size, dims.data(), dims.size(), element, &value));
   return OrtValuePtr(value);
+}
+
+absl::Status BatchAxisWrong(const std::string& output, absl::Span<const int64_t> extents, int64_t count) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(
+          absl::StrCat("output \"", output, "\" has shape (", absl::StrJoin(extents, ", "),
+                       "); expected an outermost axis of ", count, ", as many as steps were run at once")),
+      "BATCH_AXIS", {{"output", output}});
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Method>> OnnxMethod::Make(std::shared_ptr<const OnnxGraph> graph,
-                                                               BoundMethod bound, const StateSpec& spec) {
+                                                               const GraphInfo& of_one_step,
+                                                               BoundMethod bound, const StateSpec& spec,
+                                                               const std::optional<Batching>& batching) {
   OrtMemoryInfo* memory = nullptr;
   STEPWELL_RETURN_IF_ORT_FAILS(Ort().CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &memory));
   OrtMemoryInfoPtr cpu_memory(memory);
@@ -47,27 +60,30 @@ absl::StatusOr<std::unique_ptr<const Method>> OnnxMethod::Make(std::shared_ptr<c
   OrtRunOptionsPtr run_options(options);
   // A run that fails is its caller's to hear of; a client's bad inputs do not fill the server's log.
   STEPWELL_RETURN_IF_ORT_FAILS(Ort().RunOptionsSetRunLogSeverityLevel(options, ORT_LOGGING_LEVEL_FATAL));
-  return std::unique_ptr<const Method>(new OnnxMethod(std::move(graph), std::move(bound), spec,
-                                                      std::move(cpu_memory), std::move(run_options)));
+  return std::unique_ptr<const Method>(new OnnxMethod(std::move(graph), of_one_step, std::move(bound), spec,
+                                                      batching, std::move(cpu_memory),
+                                                      std::move(run_options)));
 }
 
-OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound, const StateSpec& spec,
+OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, const GraphInfo& of_one_step,
+                       BoundMethod bound, const StateSpec& spec, const std::optional<Batching>& batching,
                        OrtMemoryInfoPtr cpu_memory, OrtRunOptionsPtr run_options)
     : Method(std::move(bound.name), std::move(bound.inputs), std::move(bound.outputs), std::move(bound.reads),
-             std::move(bound.writes), std::move(bound.appends)),
+             std::move(bound.writes), std::move(bound.appends), batching.value_or(Batching{})),
       graph_(std::move(graph)),
+      has_batch_axis_(batching.has_value()),
       ort_(Ort()),
       cpu_memory_(std::move(cpu_memory)),
       run_options_(std::move(run_options)),
       output_slots_(std::move(bound.output_slots)) {
   for (size_t i = 0; i < bound.feeds.size(); ++i) {
-    const TensorSpec& input = graph_->info().inputs[i];
+    const TensorSpec& input = of_one_step.inputs[i];
     graph_inputs_.push_back({input.name, bound.feeds[i], ToElementType(input.dtype)});
   }
-  for (const TensorSpec& output : graph_->info().outputs) {
+  for (const TensorSpec& output : of_one_step.outputs) {
     // ONNX Runtime hands a graph input that is an output itself through, and never writes what it is given
     // for it.
-    const auto& inputs = graph_->info().inputs;
+    const auto& inputs = of_one_step.inputs;
     const bool is_input = std::ranges::find(inputs, output.name, &TensorSpec::name) != inputs.end();
     graph_outputs_.push_back({output.name, output.dtype, ToElementType(output.dtype),
                               is_input ? std::nullopt : FixedShape(output)});
@@ -84,13 +100,14 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound
 absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
                                              absl::Span<const Array> state) const try {
   OrtValues fed;
+  Dims dims;
   for (const Input& input : graph_inputs_) {
     const Array& array = FedTo(input, inputs, state);
     // ONNX Runtime takes inputs through pointers to non-const, and does not write to them.
     void* data = const_cast<std::byte*>(array.bytes().data());
     absl::StatusOr<OrtValuePtr> value =
         MakeValue(ort_, cpu_memory_.get(), array.byte_count() == 0 ? no_bytes : data, array.bytes().size(),
-                  array.shape(), input.element);
+                  GraphDims(array.shape(), 1, dims), input.element);
     if (!value.ok()) return Failed(value.status());
     fed.push_back(*std::move(value));
   }
@@ -106,14 +123,14 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
     }
     MutableBuffer buffer =
         MutableBuffer::Allocate(static_cast<size_t>(output.shape->ByteCount(output.dtype)));
-    absl::StatusOr<OrtValuePtr> value =
-        MakeValue(ort_, cpu_memory_.get(), buffer.data(), buffer.size(), *output.shape, output.element);
+    absl::StatusOr<OrtValuePtr> value = MakeValue(ort_, cpu_memory_.get(), buffer.data(), buffer.size(),
+                                                  GraphDims(*output.shape, 1, dims), output.element);
     if (!value.ok()) return Failed(value.status());
     written.push_back(*std::move(value));
     // Filled by the run below, before anyone else sees it.
     made.push_back(Array::Unchecked(output.dtype, *output.shape, std::move(buffer).Freeze()));
   }
-  if (absl::Status status = RunGraph(fed, written); !status.ok()) return Failed(status);
+  if (absl::Status status = RunGraph(fed, written, true); !status.ok()) return Failed(status);
   for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
     if (graph_outputs_[slot].shape.has_value()) continue;
     absl::StatusOr<Array> array = Adopt(std::move(written[slot]), graph_outputs_[slot], inputs, state);
@@ -125,7 +142,97 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
   return absl::ResourceExhaustedError(absl::StrCat("method \"", name(), "\": no memory for its outputs"));
 }
 
-absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written) const {
+bool OnnxMethod::AreAlike(const MethodCall& a, const MethodCall& b) const {
+  return std::ranges::all_of(graph_inputs_, [&](const Input& input) {
+    return FedTo(input, a.inputs, a.state).shape() == FedTo(input, b.inputs, b.state).shape();
+  });
+}
+
+std::vector<absl::StatusOr<MethodResult>> OnnxMethod::RunBatch(absl::Span<const MethodCall> calls) const {
+  std::vector<absl::StatusOr<MethodResult>> results(calls.size());
+  std::vector<size_t> left(calls.size());
+  std::iota(left.begin(), left.end(), size_t{0});
+  while (!left.empty()) {
+    const auto others = std::ranges::stable_partition(
+        left, [&](size_t i) { return has_batch_axis_ && AreAlike(calls[i], calls[left.front()]); });
+    const auto alike = has_batch_axis_ ? others.begin() : left.begin() + 1;
+    const std::vector<size_t> together(left.begin(), alike);
+    left.erase(left.begin(), alike);
+    absl::StatusOr<std::vector<ArrayVector>> made = absl::CancelledError();
+    if (together.size() > 1) {
+      std::vector<MethodCall> stacked;
+      stacked.reserve(together.size());
+      for (const size_t i : together) stacked.push_back(calls[i]);
+      made = RunStacked(stacked);
+    }
+    for (size_t k = 0; k < together.size(); ++k) {
+      const size_t i = together[k];
+      // What failed together may fail for the sake of one.
+      results[i] = made.ok() ? Distribute((*made)[k]) : Run(calls[i].inputs, calls[i].state);
+    }
+  }
+  return results;
+}
+
+absl::StatusOr<std::vector<ArrayVector>> OnnxMethod::RunStacked(absl::Span<const MethodCall> calls) const
+    try {
+  const auto count = static_cast<int64_t>(calls.size());
+  std::vector<MutableBuffer> stacks;  // What `fed` and `written` refer to.
+  OrtValues fed;
+  Dims dims;
+  const auto make_value = [&](MutableBuffer& stack, const Shape& shape, ONNXTensorElementDataType element) {
+    return MakeValue(ort_, cpu_memory_.get(), stack.size() == 0 ? no_bytes : stack.data(), stack.size(),
+                     GraphDims(shape, count, dims), element);
+  };
+  for (const Input& input : graph_inputs_) {
+    const Array& first = FedTo(input, calls[0].inputs, calls[0].state);
+    const size_t row = first.bytes().size();
+    MutableBuffer& stack = stacks.emplace_back(MutableBuffer::Allocate(row * calls.size()));
+    for (size_t i = 0; i < calls.size() && row > 0; ++i) {
+      std::memcpy(stack.data() + i * row, FedTo(input, calls[i].inputs, calls[i].state).bytes().data(), row);
+    }
+    absl::StatusOr<OrtValuePtr> value = make_value(stack, first.shape(), input.element);
+    if (!value.ok()) return value.status();
+    fed.push_back(*std::move(value));
+  }
+  OrtValues written;
+  std::vector<const std::byte*> bytes;  // Of each graph output, where they are known before the run.
+  for (const Output& output : graph_outputs_) {
+    if (!output.shape.has_value()) {
+      written.emplace_back();
+      bytes.push_back(nullptr);
+      continue;
+    }
+    const auto row = static_cast<size_t>(output.shape->ByteCount(output.dtype));
+    MutableBuffer& stack = stacks.emplace_back(MutableBuffer::Allocate(row * calls.size()));
+    absl::StatusOr<OrtValuePtr> value = make_value(stack, *output.shape, output.element);
+    if (!value.ok()) return value.status();
+    written.push_back(*std::move(value));
+    bytes.push_back(stack.data());
+  }
+  if (absl::Status status = RunGraph(fed, written, false); !status.ok()) return status;
+  std::vector<ArrayVector> made(calls.size(), ArrayVector(graph_outputs_.size()));
+  for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
+    const Output& output = graph_outputs_[slot];
+    absl::StatusOr<Shape> shape =
+        output.shape.has_value() ? *output.shape : ShapeOf(*written[slot], output, count);
+    if (!shape.ok()) return shape.status();
+    if (!output.shape.has_value()) {
+      void* data = nullptr;
+      STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorMutableData(written[slot].get(), &data));
+      bytes[slot] = static_cast<const std::byte*>(data);
+    }
+    const auto row = static_cast<size_t>(shape->ByteCount(output.dtype));
+    for (size_t i = 0; i < calls.size(); ++i) {
+      made[i][slot] = Array::Unchecked(output.dtype, *shape, Buffer::Copy({bytes[slot] + i * row, row}));
+    }
+  }
+  return made;
+} catch (const std::bad_alloc&) {
+  return absl::ResourceExhaustedError("no memory for a batch");
+}
+
+absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written, bool is_of_one_step) const {
   absl::InlinedVector<const OrtValue*, 4> feeds;
   for (const OrtValuePtr& value : fed) feeds.push_back(value.get());
   absl::InlinedVector<OrtValue*, 4> fetches;
@@ -136,10 +243,10 @@ absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written) cons
   };
 
   // The clock costs as much as a small part of a small model: a few runs tell enough.
-  const uint32_t count = run_count_.fetch_add(1, std::memory_order_relaxed);
   OrtStatus* status = nullptr;
+  const uint32_t count = is_of_one_step ? run_count_.fetch_add(1, std::memory_order_relaxed) : 0;
   const bool is_early = count < 8;
-  if (!is_early && count % 64 != 0) {
+  if (!is_of_one_step || (!is_early && count % 64 != 0)) {
     status = run();
   } else {
     const auto start = std::chrono::steady_clock::now();
@@ -162,16 +269,24 @@ absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written) cons
   return absl::OkStatus();
 }
 
-absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output,
-                                        absl::Span<const Array> inputs, absl::Span<const Array> state) const {
+absl::StatusOr<Shape> OnnxMethod::ShapeOf(const OrtValue& value, const Output& output, int64_t count) const {
   OrtTensorTypeAndShapeInfo* raw_info = nullptr;
-  STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorTypeAndShape(value.get(), &raw_info));
+  STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorTypeAndShape(&value, &raw_info));
   const OrtShapeInfoPtr info(raw_info);
   size_t rank = 0;
   STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetDimensionsCount(raw_info, &rank));
-  absl::InlinedVector<int64_t, 4> extents(rank);
+  Dims extents(rank);
   STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetDimensions(raw_info, extents.data(), rank));
-  absl::StatusOr<Shape> shape = Shape::Make(extents);
+  if (!has_batch_axis_) return Shape::Make(extents);
+  if (rank == 0 || extents[0] != count) {
+    return BatchAxisWrong(output.name, extents, count);
+  }
+  return Shape::Make(absl::MakeConstSpan(extents).subspan(1));
+}
+
+absl::StatusOr<Array> OnnxMethod::Adopt(OrtValuePtr value, const Output& output,
+                                        absl::Span<const Array> inputs, absl::Span<const Array> state) const {
+  absl::StatusOr<Shape> shape = ShapeOf(*value, output, 1);
   if (!shape.ok()) return shape.status();
   void* data = nullptr;
   STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorMutableData(value.get(), &data));
@@ -216,7 +331,10 @@ absl::StatusOr<MethodResult> OnnxMethod::Distribute(ArrayVector& made) const {
 }
 
 absl::Status OnnxMethod::Failed(const absl::Status& status) const {
-  return absl::Status(status.code(), absl::StrCat("method \"", name(), "\": ", status.message()));
+  const ErrorInfo info = GetErrorInfo(status);
+  return WithErrorInfo(
+      absl::Status(status.code(), absl::StrCat("method \"", name(), "\": ", status.message())), info.reason,
+      info.metadata);
 }
 
 absl::Duration OnnxMethod::typical_run_time() const {

@@ -18,14 +18,20 @@ namespace stepwell::onnx {
 // A method that is a graph run by ONNX Runtime. Thread-safe.
 class OnnxMethod final : public Method {
  public:
-  // `bound` was bound to `graph` and `spec` without an issue. INTERNAL: ONNX Runtime failed.
+  // `bound` was bound to `graph` and `spec` without an issue; `of_one_step` is what one step takes and gives:
+  // graph->info(), with `batching` without the batch axis. INTERNAL: ONNX Runtime failed.
   static absl::StatusOr<std::unique_ptr<const Method>> Make(std::shared_ptr<const OnnxGraph> graph,
-                                                            BoundMethod bound, const StateSpec& spec);
+                                                            const GraphInfo& of_one_step, BoundMethod bound,
+                                                            const StateSpec& spec,
+                                                            const std::optional<Batching>& batching);
 
   // Beside what Method says: FAILED_PRECONDITION (STATE_SPEC_MISMATCH) when the graph gives an index an array
   // that does not fit the spec, RESOURCE_EXHAUSTED when there is no memory for an output.
   absl::StatusOr<MethodResult> Run(absl::Span<const Array> inputs,
                                    absl::Span<const Array> state) const override;
+
+  // Stacks and splits by copying: what is kept of one call does not keep the others' bytes in memory.
+  std::vector<absl::StatusOr<MethodResult>> RunBatch(absl::Span<const MethodCall> calls) const override;
 
   absl::Duration typical_run_time() const override;
 
@@ -42,7 +48,7 @@ class OnnxMethod final : public Method {
     std::string name;
     DType dtype;
     ONNXTensorElementDataType element;
-    std::optional<Shape> shape;  // When it is the same in every run, and written by it.
+    std::optional<Shape> shape;  // Of one step, when it is the same in every run, and written by it.
   };
 
   // A write, and what its array must be where the graph does not tell.
@@ -53,18 +59,38 @@ class OnnxMethod final : public Method {
 
   using OrtValues = absl::InlinedVector<OrtValuePtr, 4>;
 
-  OnnxMethod(std::shared_ptr<const OnnxGraph> graph, BoundMethod bound, const StateSpec& spec,
-             OrtMemoryInfoPtr cpu_memory, OrtRunOptionsPtr run_options);
+  // The extents of an array as the graph has them. Thread-compatible.
+  using Dims = absl::InlinedVector<int64_t, 4>;
+
+  OnnxMethod(std::shared_ptr<const OnnxGraph> graph, const GraphInfo& of_one_step, BoundMethod bound,
+             const StateSpec& spec, const std::optional<Batching>& batching, OrtMemoryInfoPtr cpu_memory,
+             OrtRunOptionsPtr run_options);
+
+  // The extents that the graph has for an array of `shape` in each of `count` steps. `storage` is for them.
+  absl::Span<const int64_t> GraphDims(const Shape& shape, int64_t count, Dims& storage) const {
+    if (!has_batch_axis_) return shape.dims();
+    storage.assign(1, count);
+    storage.insert(storage.end(), shape.dims().begin(), shape.dims().end());
+    return storage;
+  }
 
   // The array that `input` is fed with.
   static const Array& FedTo(const Input& input, absl::Span<const Array> inputs,
                             absl::Span<const Array> state) {
     return (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
   }
-  // Runs the graph into `written`; what is null there is ONNX Runtime's to allocate.
-  absl::Status RunGraph(const OrtValues& fed, OrtValues& written) const;
+  // Runs the graph into `written`; what is null there is ONNX Runtime's to allocate. The time of one step may
+  // be measured.
+  absl::Status RunGraph(const OrtValues& fed, OrtValues& written, bool is_of_one_step) const;
+  // The shape that the graph gave each of `count` steps. FAILED_PRECONDITION (BATCH_AXIS): it gave another
+  // number of rows.
+  absl::StatusOr<Shape> ShapeOf(const OrtValue& value, const Output& output, int64_t count) const;
   absl::StatusOr<Array> Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
                               absl::Span<const Array> state) const;
+  // Whether every array that the graph reads has the same shape in both.
+  bool AreAlike(const MethodCall& a, const MethodCall& b) const;
+  // What the graph made of each of `calls`, which are alike: an array for each graph output.
+  absl::StatusOr<std::vector<ArrayVector>> RunStacked(absl::Span<const MethodCall> calls) const;
   bool IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
   // Takes what the method computed out of what the graph made.
   absl::StatusOr<MethodResult> Distribute(ArrayVector& made) const;
@@ -72,6 +98,7 @@ class OnnxMethod final : public Method {
 
   // Constant after construction.
   const std::shared_ptr<const OnnxGraph> graph_;
+  const bool has_batch_axis_;
   const OrtApi& ort_;
   const OrtMemoryInfoPtr cpu_memory_;
   const OrtRunOptionsPtr run_options_;
