@@ -13,6 +13,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "bench/bare_session.h"
 #include "bench/measures.h"
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
@@ -43,7 +44,7 @@ absl::StatusOr<double> MicrosPerCall(Call call) {
 // "<index>" next, as the very value that ONNX Runtime has filled.
 class BareGraph {
  public:
-  explicit BareGraph(const fs::path& file) : session_(Environment(), file.c_str(), Options()) {
+  explicit BareGraph(const fs::path& file) : session_(MakeBareSession(file)) {
     const Ort::AllocatorWithDefaultOptions allocator;
     for (size_t i = 0; i < session_.GetInputCount(); ++i) {
       const Slot& input = inputs_.emplace_back(session_.GetInputNameAllocated(i, allocator).get(),
@@ -90,20 +91,6 @@ class BareGraph {
     std::vector<int64_t> shape;
     size_t byte_count;
   };
-
-  static Ort::Env& Environment() {
-    static Ort::Env environment(ORT_LOGGING_LEVEL_WARNING, "bench");
-    return environment;
-  }
-
-  // Those of Stepwell's own sessions.
-  static Ort::SessionOptions Options() {
-    Ort::SessionOptions options;
-    options.SetIntraOpNumThreads(1);
-    options.SetInterOpNumThreads(1);
-    options.DisableCpuMemArena();
-    return options;
-  }
 
   // Zeros, in new `memory`.
   Ort::Value MakeTensor(const Slot& slot, Memory& memory) const {

@@ -22,7 +22,7 @@ constexpr int kExitFailed = 2;
 std::vector<MeasureInfo> AllMeasures() {
   std::vector<MeasureInfo> all;
   for (std::vector<MeasureInfo> some : {UnaryMeasures(), StreamMeasures(), EngineMeasures(), BatchMeasures(),
-                                        VersionMeasures(), FetchMeasures()}) {
+                                        VersionMeasures(), GrowingMeasures(), FetchMeasures()}) {
     std::ranges::move(some, std::back_inserter(all));
   }
   return all;

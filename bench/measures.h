@@ -23,6 +23,10 @@ std::vector<MeasureInfo> VersionMeasures();
 // BatchStep over the network against Step with many calls outstanding.
 std::vector<MeasureInfo> BatchMeasures();
 
+// growing.*: state that grows, against a bare session that owns its cache, and against the bytes of what was
+// appended.
+std::vector<MeasureInfo> GrowingMeasures();
+
 // fetch.*: ReadArrays against a raw stream of the same bytes.
 std::vector<MeasureInfo> FetchMeasures();
 

@@ -6,12 +6,14 @@
 
 A second run writes the same bytes. Every model is a package: model.textproto, one graph for each method, and the arrays
 that its state starts with where they are not zeros. Graphs are written in ONNX's own text format, with a state array
-`a` as the input `a` and the output `a.next`. Beside the graphs stand plain numpy functions, in double precision, that
+`a` as the input `a` and the output `a.next`, or `a.append` for new rows alone. Beside the graphs stand plain numpy functions, in double precision, that
 compute the same from the formulas; tests/e2e/examples_test.cc holds the server to their trajectories:
 
     tests/data/examples/<model>.safetensors
         <method>/<name> [T, ...]    inputs and outputs of each method, on the state before step t
         <index> [T+1, ...]          each state array before step t, and after the last step
+        <index> [T, ...]            a state array that each step appends a row to, after the last step: before step t it
+                                    is the first t rows of that
 
 The formulas, with their sources, are in each model's section here and in its model.textproto.
 """
@@ -51,11 +53,11 @@ def as_float64(values):
     return values.astype(np.float32).astype(np.float64)
 
 
-def write_trajectory(name, state, inputs, methods, dtypes=None):
+def write_trajectory(name, state, inputs, methods, dtypes=None, growing=()):
     """Steps `methods["step"]` from `state`, {index: value}, over `inputs`: for each step {method: {input: value}}.
 
     A method takes the state and its inputs by name, and returns its outputs and the state after it. Those named in
-    `dtypes` are written with that dtype, everything else as float32.
+    `dtypes` are written with that dtype, everything else as float32. To the indices in `growing`, step appends a row.
     """
     rows = {}
 
@@ -65,7 +67,8 @@ def write_trajectory(name, state, inputs, methods, dtypes=None):
 
     for given in inputs:
         for index, value in state.items():
-            note(index, value)
+            if index not in growing:
+                note(index, value)
         before = state
         for method, function in methods.items():
             outputs, after = function(before, **given[method])
@@ -73,7 +76,10 @@ def write_trajectory(name, state, inputs, methods, dtypes=None):
                 note(f"{method}/{key}", value)
             state = after if method == "step" else state
     for index, value in state.items():
-        note(index, value)
+        if index in growing:
+            rows[index] = np.asarray(value, np.float32)
+        else:
+            note(index, value)
     TRAJECTORIES.mkdir(parents=True, exist_ok=True)
     content = save({key: np.stack(values) for key, values in rows.items()})
     (TRAJECTORIES / f"{name}.safetensors").write_bytes(content)
@@ -570,8 +576,127 @@ def make_kalman():
     write_trajectory("kalman", start, inputs, {"predict": kalman_predict, "step": kalman_step})
 
 
+# --- attention_decoder: a key/value cache that grows ---------------------------------------------------------------
+
+DECODER_HEADS, DECODER_WIDTH = 4, 16
+DECODER_TOKEN = DECODER_HEADS * DECODER_WIDTH
+
+DECODER_TEXT = '''
+# One causal attention layer of a decoder: 4 heads of 16, token vectors of 64, random weights. The keys and values of all
+# tokens so far are its state, a key/value cache that each step appends to. For a token x and head h, over the tokens
+# j = 0, ..., i so far, of which x is the last:
+#
+#   q, k_i, v_i = x W_q, x W_k, x W_v, of which head h has its 16 elements
+#   weight_j    = softmax over j of (q . k_j / sqrt(16) - slope_h (i - j))
+#   y           = x + W_o (for all heads, one behind the other, the sum over j of weight_j v_j)
+#
+# `step` takes one token, `prompt` any number of them in one run, each of which sees those in front of it.
+#
+# Sources: A. Vaswani et al., Attention Is All You Need, 2017 (https://arxiv.org/abs/1706.03762); that a token attends less
+# to older ones, by a slope of its own for each head, is O. Press et al., Train Short, Test Long: Attention with Linear
+# Biases, 2021 (https://arxiv.org/abs/2108.12409).
+description: "A causal attention layer whose key/value cache grows: 4 heads, token vectors of 64, random weights"
+
+# The keys and values of the tokens so far. The graphs give only the new rows, as k.append and v.append.
+state { index: "k" dtype: FLOAT32 shape: [-1, 4, 16] }
+state { index: "v" dtype: FLOAT32 shape: [-1, 4, 16] }
+
+method { name: "step" }
+method { name: "prompt" }
+'''
+
+# Of `tokens` [n, 64], to `mixed` [n, 64]; m tokens are in the cache.
+DECODER_ATTEND = '''
+  query_flat = MatMul(tokens, query_weights)
+  query = Reshape(query_flat, as_heads)
+  key_flat = MatMul(tokens, key_weights)
+  "k.append" = Reshape(key_flat, as_heads)
+  value_flat = MatMul(tokens, value_weights)
+  "v.append" = Reshape(value_flat, as_heads)
+  all_keys = Concat<axis = 0>(k, "k.append")
+  all_values = Concat<axis = 0>(v, "v.append")
+
+  queries_of_head = Transpose<perm = [1, 0, 2]>(query)
+  keys_of_head = Transpose<perm = [1, 2, 0]>(all_keys)
+  values_of_head = Transpose<perm = [1, 0, 2]>(all_values)
+  products = MatMul(queries_of_head, keys_of_head)
+  scaled = Mul(products, scale)
+
+  before_shape = Shape<start = 0, end = 1>(k)
+  before = Squeeze(before_shape, first)
+  all_shape = Shape<start = 0, end = 1>(all_keys)
+  end = Squeeze(all_shape, first)
+  times = Range(nought, end, one_more)
+  now = Range(before, end, one_more)
+  now_column = Unsqueeze(now, last)
+  age = Sub(now_column, times)
+  float_age = Cast<to = 1>(age)
+  fading = Mul(slopes, float_age)
+  faded = Sub(scaled, fading)
+  is_ahead = Less(age, nought)
+  scores = Where(is_ahead, never, faded)
+  weights = Softmax<axis = -1>(scores)
+
+  seen_of_head = MatMul(weights, values_of_head)
+  seen = Transpose<perm = [1, 0, 2]>(seen_of_head)
+  seen_flat = Reshape(seen, as_tokens)
+  mixed = MatMul(seen_flat, output_weights)
+'''
+
+
+def decoder_weights():
+    rng = np.random.default_rng(7)
+    weights = {f"{name}_weights": (rng.normal(size=(DECODER_TOKEN, DECODER_TOKEN)) / 8).astype(np.float32)
+               for name in ("query", "key", "value", "output")}
+    slopes = np.array([0.25, 0.0625, 0.015625, 0.00390625], np.float32).reshape(DECODER_HEADS, 1, 1)
+    return weights | {"slopes": slopes, "scale": np.float32(0.25), "never": np.float32(-np.inf),
+                      "nought": np.int64(0), "one_more": np.int64(1), "first": np.array([0]), "last": np.array([1]),
+                      "as_heads": np.array([-1, DECODER_HEADS, DECODER_WIDTH]),
+                      "as_tokens": np.array([-1, DECODER_TOKEN])}
+
+
+def make_attention_decoder():
+    weights = decoder_weights()
+    cache = "float[m, 4, 16] k, float[m, 4, 16] v"
+    rows = 'float[{0}, 4, 16] "k.append", float[{0}, 4, 16] "v.append"'
+
+    def prompt(state, x):
+        k, v = state["k"], state["v"]
+        y = []
+        for token in x:
+            q, new_k, new_v = ((token @ weights[f"{name}_weights"].astype(np.float64)).reshape(4, 16)
+                               for name in ("query", "key", "value"))
+            k, v = np.concatenate([k, [new_k]]), np.concatenate([v, [new_v]])
+            age = np.arange(len(k))[::-1]
+            heads = []
+            for head, slope in enumerate(weights["slopes"].ravel()):
+                score = k[:, head] @ q[head] / 4 - slope * age
+                weight = np.exp(score - score.max())
+                heads.append(weight / weight.sum() @ v[:, head])
+            y.append(token + np.concatenate(heads) @ weights["output_weights"].astype(np.float64))
+        return {"y": np.stack(y)}, {"k": k, "v": v}
+
+    def step(state, x):
+        outputs, after = prompt(state, x[np.newaxis])
+        return {"y": outputs["y"][0]}, after
+
+    write_package("attention_decoder", DECODER_TEXT, {
+        "step": (f"(float[64] x, {cache}) => (float[64] y, {rows.format(1)})",
+                 "  tokens = Unsqueeze(x, first)" + DECODER_ATTEND
+                 + "  mixed_token = Squeeze(mixed, first)\n  y = Add(x, mixed_token)\n"),
+        "prompt": (f"(float[n, 64] x, {cache}) => (float[n, 64] y, {rows.format('n')})",
+                   "  tokens = Identity(x)" + DECODER_ATTEND + "  y = Add(x, mixed)\n"),
+    }, weights=weights)
+    rng = np.random.default_rng(8)
+    empty = np.zeros((0, DECODER_HEADS, DECODER_WIDTH))
+    inputs = [{"step": {"x": as_float64(rng.normal(size=64))}, "prompt": {"x": as_float64(rng.normal(size=(3, 64)))}}
+              for _ in range(60)]
+    write_trajectory("attention_decoder", {"k": empty, "v": empty}, inputs, {"step": step, "prompt": prompt},
+                     growing=("k", "v"))
+
+
 def main():
-    for make in (make_vitals, make_counter, make_batchnorm, make_gru, make_kalman):
+    for make in (make_vitals, make_counter, make_batchnorm, make_gru, make_kalman, make_attention_decoder):
         make()
 
 

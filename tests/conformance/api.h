@@ -67,7 +67,8 @@ struct Way {
   friend std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
 };
 
-// Every case runs against every way. The models are counter (int32 `count`, plus x) and batchnorm_batch.
+// Every case runs against every way. The models are counter (int32 `count`, plus x), batchnorm_batch
+// and attention_decoder.
 class Conformance : public ::testing::TestWithParam<Way> {
  protected:
   Conformance();

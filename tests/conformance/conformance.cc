@@ -14,6 +14,8 @@ Conformance::Conformance()
     fs::copy(fs::path(STEPWELL_SOURCE_DIR "/tests/data/equinox") / model, models_ / model,
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   }
+  fs::copy(STEPWELL_SOURCE_DIR "/examples/models/attention_decoder", models_ / "attention_decoder",
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   api_ = GetParam().make(models_);
 }
 

@@ -75,10 +75,11 @@ class GrowthTest : public ::testing::Test {
     engine_ = NewEngine();
   }
 
-  // One that shares nothing with another but the store.
+  // One that shares nothing with another but the store. A method runs where it is called, whatever it takes.
   std::unique_ptr<Engine> NewEngine(size_t max_cached_snapshots = 4096) {
-    return std::make_unique<Engine>(EngineOptions{.max_cached_snapshots = max_cached_snapshots}, &store_,
-                                    &models_, &clock_);
+    return std::make_unique<Engine>(
+        EngineOptions{.inline_limit = absl::InfiniteDuration(), .max_cached_snapshots = max_cached_snapshots},
+        &store_, &models_, &clock_);
   }
 
   Version Make() {
@@ -143,7 +144,7 @@ TEST_F(GrowthTest, ThousandVersionsCostTheirDeltas) {
   constexpr int64_t kSteps = 1000;
   const int64_t expected = (kSteps + 1) * (MemoryStore::kBytesPerSnapshot + kCountBytes) + kSteps * kRowBytes;
   MemoryStore store({.max_bytes = expected});
-  Engine engine({}, &store, &models_, &clock_);
+  Engine engine({.inline_limit = absl::InfiniteDuration()}, &store, &models_, &clock_);
   const auto made = Await(engine, &Engine::MakeState, {.model = "m", .branch = "live"});
   ASSERT_TRUE(made.ok()) << made.status();
   const StepRequest step{.state = BranchName{"live"}, .inputs = {{"x", LogRows(1, 0)}}};
@@ -159,6 +160,7 @@ TEST_F(GrowthTest, ThousandVersionsCostTheirDeltas) {
 // shares with the straight run.
 TEST_F(GrowthTest, ForkInTheMiddleIsAsTheStraightRun) {
   for (const size_t cached : {size_t{1}, size_t{4096}}) {
+    SCOPED_TRACE(cached);
     engine_ = NewEngine(cached);
     Version version = Make();
     std::vector<float> sums;

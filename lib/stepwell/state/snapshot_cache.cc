@@ -7,6 +7,18 @@
 namespace stepwell {
 namespace {
 
+// Of the arrays that were appended to.
+int64_t GrownBytes(const Snapshot& snapshot) {
+  if (snapshot.record().chains.empty()) return 0;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < snapshot.arrays().size(); ++i) {
+    if (snapshot.record().chains.Find(static_cast<int>(i)) != nullptr) {
+      bytes += snapshot.arrays()[i].byte_count();
+    }
+  }
+  return bytes;
+}
+
 // Gathers the arrays of one record. The store may answer from several threads; the last answer finishes it.
 class ArrayGatherer {
  public:
@@ -66,8 +78,10 @@ class ArrayGatherer {
 
 }  // namespace
 
-SnapshotCache::SnapshotCache(Store* store, size_t capacity)
-    : store_(store), capacity_per_shard_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)) {}
+SnapshotCache::SnapshotCache(Store* store, size_t capacity, int64_t max_grown_bytes)
+    : store_(store),
+      capacity_per_shard_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)),
+      grown_bytes_per_shard_(max_grown_bytes / static_cast<int64_t>(kShards)) {}
 
 std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version, bool to_step) {
   Shard& shard = ShardOf(version);
@@ -98,9 +112,11 @@ void SnapshotCache::Load(Version version, SnapshotCallback done) {
 
 void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot, Epoch epoch) {
   const Version version = snapshot->version();
+  const int64_t grown_bytes = GrownBytes(*snapshot);
   Shard& shard = ShardOf(version);
-  std::shared_ptr<const Snapshot>
-      evicted;  // Freed after the lock, which may be the last reference to large arrays.
+  // Freed after the lock, which may be the last reference to large arrays.
+  std::shared_ptr<const Snapshot> evicted;
+  Recency evicted_grown;
   absl::MutexLock lock(&shard.mutex);
   if (epoch_.load(std::memory_order_relaxed) != epoch) return;
   const auto found = shard.by_version.find(version);
@@ -108,14 +124,33 @@ void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot, Epoch epoch) {
     shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
     return;
   }
+  Entry entry{std::move(snapshot), grown_bytes};
   if (shard.recency.size() < capacity_per_shard_) {
-    shard.recency.push_front({std::move(snapshot)});
+    shard.recency.push_front(std::move(entry));
   } else {
     shard.recency.splice(shard.recency.begin(), shard.recency, std::prev(shard.recency.end()));
-    evicted = std::exchange(shard.recency.front(), {std::move(snapshot)}).snapshot;
-    shard.by_version.erase(evicted->version());
+    Entry last = std::exchange(shard.recency.front(), std::move(entry));
+    shard.grown_bytes -= last.grown_bytes;
+    shard.by_version.erase(last.snapshot->version());
+    evicted = std::move(last.snapshot);
   }
   shard.by_version.emplace(version, shard.recency.begin());
+  if (grown_bytes == 0) return;
+  shard.grown_bytes += grown_bytes;
+  evicted_grown = EvictGrown(shard);
+}
+
+SnapshotCache::Recency SnapshotCache::EvictGrown(Shard& shard) const {
+  Recency evicted;
+  for (auto at = std::prev(shard.recency.end());
+       shard.grown_bytes > grown_bytes_per_shard_ && at != shard.recency.begin();) {
+    const auto entry = at--;
+    if (entry->grown_bytes == 0) continue;
+    shard.grown_bytes -= entry->grown_bytes;
+    shard.by_version.erase(entry->snapshot->version());
+    evicted.splice(evicted.end(), shard.recency, entry);
+  }
+  return evicted;
 }
 
 // Who puts a snapshot in either sees that the epoch is another one, or has put it in before it is taken out.
@@ -128,6 +163,7 @@ void SnapshotCache::Erase(absl::Span<const Version> versions) {
     const auto found = shard.by_version.find(version);
     if (found == shard.by_version.end()) continue;
     erased = std::move(found->second->snapshot);
+    shard.grown_bytes -= found->second->grown_bytes;
     shard.recency.erase(found->second);
     shard.by_version.erase(found);
   }

@@ -73,6 +73,59 @@ TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   EXPECT_NE(*Get(cache, Version(17)), second) << "read again from the store";
 }
 
+// Of one array of 100 bytes, the last of which was appended.
+std::shared_ptr<const Snapshot> GrownSnapshot(Version version) {
+  auto record = std::make_shared<SnapshotRecord>();
+  record->version = version;
+  record->writers = {version};
+  record->chains.Append(0, Version(version.value() - 1));
+  return std::make_shared<const Snapshot>(std::move(record),
+                                          Snapshot::Arrays{Array::Zeros(DType::kInt8, Shape::Of({100}))});
+}
+
+TEST(SnapshotCache, KeepsWhatWasAppendedToUnderABoundOfBytes) {
+  MemoryStore store;
+  constexpr int64_t kBytes = 16 * 250;  // Two in each shard; versions 16 apart share one.
+  SnapshotCache cache(&store, 16 * 10, kBytes);
+  const auto plain = StoreSnapshot(store, Version(1));
+  cache.Put(plain, cache.epoch());
+  const auto first = GrownSnapshot(Version(17)), second = GrownSnapshot(Version(33)),
+             third = GrownSnapshot(Version(49));
+  for (const auto& grown : {first, second, third}) cache.Put(grown, cache.epoch());
+  EXPECT_EQ(cache.Find(Version(17)), nullptr);
+  EXPECT_EQ(cache.Find(Version(33)), second);
+  EXPECT_EQ(cache.Find(Version(49)), third);
+  EXPECT_EQ(cache.Find(Version(1)), plain) << "what takes no memory of its own stays";
+  // What was read is the newest, and what is gone no longer counts.
+  EXPECT_EQ(cache.Find(Version(33)), second);
+  cache.Put(GrownSnapshot(Version(65)), cache.epoch());
+  EXPECT_EQ(cache.Find(Version(33)), second);
+  EXPECT_EQ(cache.Find(Version(49)), nullptr);
+}
+
+TEST(SnapshotCache, KeepsTheNewestHoweverLargeItIs) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16 * 10, 16);
+  const auto first = GrownSnapshot(Version(17)), second = GrownSnapshot(Version(33));
+  cache.Put(first, cache.epoch());
+  EXPECT_EQ(cache.Find(Version(17)), first);
+  cache.Put(second, cache.epoch());
+  EXPECT_EQ(cache.Find(Version(17)), nullptr);
+  EXPECT_EQ(cache.Find(Version(33)), second);
+}
+
+TEST(SnapshotCache, CountsNoBytesOfWhatLeftForAnotherReason) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 16 * 2, 16 * 250);  // Two in each shard.
+  cache.Put(GrownSnapshot(Version(17)), cache.epoch());
+  cache.Put(GrownSnapshot(Version(33)), cache.epoch());
+  const auto third = GrownSnapshot(Version(49)), fourth = GrownSnapshot(Version(65));
+  cache.Put(third, cache.epoch());
+  cache.Put(fourth, cache.epoch());
+  EXPECT_EQ(cache.Find(Version(49)), third);
+  EXPECT_EQ(cache.Find(Version(65)), fourth);
+}
+
 TEST(SnapshotCache, DropsWhatWasSteppedOnceBeforeWhatIsOlder) {
   MemoryStore store;
   SnapshotCache cache(&store, 32);  // Two in each shard; versions 16 apart share one.
