@@ -33,6 +33,14 @@ class Api {
     NamedArrays arrays;
   };
 
+  struct Diff {
+    std::string index;
+    ArrayDiff::Kind kind;
+    std::optional<double> max_abs;
+
+    friend bool operator==(const Diff&, const Diff&) = default;
+  };
+
   virtual ~Api() = default;
 
   // Of an error; empty when it has none.
@@ -46,6 +54,13 @@ class Api {
   virtual absl::StatusOr<std::vector<absl::StatusOr<Stepped>>> BatchStep(const BatchStepRequest& request) = 0;
   virtual absl::StatusOr<ScanResult> Scan(const ScanRequest& request) = 0;
   virtual absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) = 0;
+  // As a stream of chunks, where there is one; else as SetArrays.
+  virtual absl::StatusOr<SnapshotRecord> WriteArrays(const SetArraysRequest& request) = 0;
+  // Each step from what the one before made, and the first from `state`: as a stream, where there is one.
+  // Their own states do not count.
+  virtual std::vector<absl::StatusOr<Stepped>> StepInOrder(const StateRef& state,
+                                                           const std::vector<StepRequest>& steps) = 0;
+  virtual absl::StatusOr<std::vector<Diff>> DiffSnapshots(const DiffSnapshotsRequest& request) = 0;
   virtual absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) = 0;
   virtual absl::StatusOr<SnapshotRecord> GetSnapshot(const StateRef& state) = 0;
   // Every page of `request.limit`.

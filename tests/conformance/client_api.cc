@@ -101,6 +101,18 @@ client::StepRequest ToClient(const StepRequest& request) {
           .durability = ToClient(request.durability)};
 }
 
+client::SetArraysRequest ToClient(const SetArraysRequest& request) {
+  client::SetArraysRequest to{.state = ToClient(request.state),
+                              .revision = ToClient(request.revision),
+                              .adapt_state = request.adapt_state,
+                              .expected_head = ToClient<client::Version>(request.expected_head),
+                              .labels = ToClient(request.labels),
+                              .request_id = request.request_id,
+                              .durability = ToClient(request.durability)};
+  for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
+  return to;
+}
+
 class ClientApi final : public Api {
  public:
   explicit ClientApi(const std::filesystem::path& models)
@@ -169,15 +181,49 @@ class ClientApi final : public Api {
     return result;
   }
   absl::StatusOr<SnapshotRecord> SetArrays(const SetArraysRequest& request) override {
-    client::SetArraysRequest to{.state = ToClient(request.state),
-                                .revision = ToClient(request.revision),
-                                .adapt_state = request.adapt_state,
-                                .expected_head = ToClient<client::Version>(request.expected_head),
-                                .labels = ToClient(request.labels),
-                                .request_id = request.request_id,
-                                .durability = ToClient(request.durability)};
-    for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
-    return FromProto(client_->SetArrays(to));
+    return FromProto(client_->SetArrays(ToClient(request)));
+  }
+  absl::StatusOr<SnapshotRecord> WriteArrays(const SetArraysRequest& request) override {
+    return FromProto(client_->WriteArrays(ToClient(request)));
+  }
+  std::vector<absl::StatusOr<Stepped>> StepInOrder(const StateRef& state,
+                                                   const std::vector<StepRequest>& steps) override {
+    std::vector<absl::StatusOr<Stepped>> results;
+    const auto stream = client_->OpenStream({.state = ToClient(state), .max_outstanding = steps.size()});
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    if (!stream.ok()) return results;
+    for (const StepRequest& request : steps) {
+      const client::StepRequest step = ToClient(request);
+      EXPECT_TRUE((*stream)
+                      ->Write({.method = step.method,
+                               .inputs = step.inputs,
+                               .output_names = step.output_names,
+                               .fetch = step.fetch,
+                               .keep = step.keep,
+                               .check_finite = step.check_finite,
+                               .revision = step.revision,
+                               .adapt_state = step.adapt_state,
+                               .labels = step.labels})
+                      .ok());
+    }
+    (*stream)->WritesDone();
+    while (auto result = (*stream)->Read()) results.push_back(SteppedOf(*result));
+    EXPECT_TRUE((*stream)->Finish().ok());
+    return results;
+  }
+  absl::StatusOr<std::vector<Diff>> DiffSnapshots(const DiffSnapshotsRequest& request) override {
+    const auto result = client_->DiffSnapshots({.from = ToClient(request.from),
+                                                .to = ToClient(request.to),
+                                                .index = ToClient<client::Index>(request.index),
+                                                .include_same = request.include_same});
+    if (!result.ok()) return result.status();
+    std::vector<Diff> diffs;
+    for (const auto& array : result->arrays()) {
+      // The kinds are numbered alike, but for the one that is not specified.
+      diffs.push_back({array.index(), static_cast<ArrayDiff::Kind>(array.kind() - 1), std::nullopt});
+      if (array.has_max_abs_difference()) diffs.back().max_abs = array.max_abs_difference();
+    }
+    return diffs;
   }
   absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) override {
     const auto read =

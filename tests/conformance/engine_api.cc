@@ -54,6 +54,38 @@ class EngineApi final : public Api {
     if (!set.ok()) return set.status();
     return (*set)->record();
   }
+  absl::StatusOr<SnapshotRecord> WriteArrays(const SetArraysRequest& request) override {
+    return SetArrays(request);
+  }
+  std::vector<absl::StatusOr<Stepped>> StepInOrder(const StateRef& state,
+                                                   const std::vector<StepRequest>& steps) override {
+    std::vector<absl::StatusOr<Stepped>> results;
+    const auto start = GetSnapshot(state);
+    EXPECT_TRUE(start.ok()) << start.status();
+    if (!start.ok()) return results;
+    Version at = start->version;
+    for (StepRequest step : steps) {
+      step.state = state;
+      if (std::holds_alternative<BranchName>(state)) {
+        step.expected_head = at;
+      } else {
+        step.state = at;
+      }
+      results.push_back(Step(step));
+      if (results.back().ok()) at = results.back()->version;
+    }
+    return results;
+  }
+  absl::StatusOr<std::vector<Diff>> DiffSnapshots(const DiffSnapshotsRequest& request) override {
+    const auto result = Await(engine_, &Engine::DiffSnapshots, request);
+    if (!result.ok()) return result.status();
+    std::vector<Diff> diffs;
+    for (const ArrayDiff& array : result->arrays) {
+      diffs.push_back({array.index, array.kind, std::nullopt});
+      if (array.difference.has_value()) diffs.back().max_abs = array.difference->max_abs;
+    }
+    return diffs;
+  }
   absl::StatusOr<Read> GetArrays(const GetArraysRequest& request) override {
     const auto read = Await(engine_, &Engine::GetArrays, request);
     if (!read.ok()) return read.status();
