@@ -48,6 +48,7 @@ TEST_F(CliTest, NothingIsKeptWhereNothingShouldBe) {
   const json read = Json({"models", "batchnorm_ema"});
   ASSERT_EQ(read["methods"][1]["name"], "infer");
   EXPECT_EQ(read["methods"][1]["writes"], json::array());
+  EXPECT_EQ(read["methods"][0]["appends"], json::array());
 }
 
 TEST_F(CliTest, BranchOfDigitsIsWrittenWithAnAt) {

@@ -266,6 +266,25 @@ TEST_F(OnnxMethodTest, OutputOfAnotherShapeThanTheGraphDeclaresIsAnErrorAndWrite
   EXPECT_EQ(Run(*model, {Floats({2}, {1, 2})}, {}).outputs.at(0), Floats({2}, {1, 2}));
 }
 
+TEST_F(OnnxMethodTest, AppendedRowsAreGivenAsTheyAreAndRefusedWhereTheyDoNotFit) {
+  GraphBuilder graph;
+  graph.Input(FloatSpec("x", {kAny, kAny}))
+      .Node("Neg", {"x"}, {"h.append"})
+      .Output(FloatSpec("h.append", {kAny, kAny}));
+  const auto model = Load(graph, "state { index: \"h\" dtype: FLOAT32 shape: [-1, 2] }");
+  ASSERT_NE(model, nullptr);
+  const Method& method = *model->methods()[0];
+  EXPECT_TRUE(method.is_growing());
+  EXPECT_TRUE(method.appends(0));
+  EXPECT_EQ(Run(*model, {Floats({1, 2}, {1, 2})}, {Floats({1, 2}, {0, 0})}).written.at(0),
+            Floats({1, 2}, {-1, -2}));
+  const auto wide = method.Run({Floats({1, 3}, {1, 2, 3})}, {Floats({1, 2}, {0, 0})});
+  EXPECT_EQ(wide.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(wide.status()).reason, "STATE_SPEC_MISMATCH");
+  EXPECT_THAT(std::string(wide.status().message()),
+              HasSubstr("what is appended to index \"h\" is float32 (1, 3); expected float32 (?, 2)"));
+}
+
 TEST_F(OnnxMethodTest, WrittenArrayThatDoesNotFitTheSpecIsRefused) {
   GraphBuilder graph;
   graph.Input(FloatSpec("x", {kAny})).Node("Identity", {"x"}, {"h.next"}).Output(FloatSpec("h.next", {kAny}));
