@@ -2,19 +2,18 @@
 // against a bare session that owns its cache; growing.bytes holds the memory that versions take against the
 // bytes that they appended.
 #include <onnxruntime_cxx_api.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "bench/bare_session.h"
 #include "bench/measures.h"
+#include "bench/resident_bytes.h"
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/storage/memory_store.h"
@@ -163,13 +162,6 @@ class GrowingStepMeasure final : public Measure {
   const Array x_ = Array::Zeros(DType::kFloat32, Shape::Of({kToken}));
   BareDecoder bare_;
 };
-
-// Of this process.
-int64_t ResidentBytes() {
-  int64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
 
 // Streams of wide_cache one after the other in one store, before which is a cache of as few snapshots as can
 // be. What earlier streams had in the cache makes way for the next: what stays is what their versions take in

@@ -10,10 +10,8 @@
 namespace stepwell::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // No reply takes so long; one that does is a server that hangs.
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kReplyPatience = std::chrono::seconds(30);
 
 grpc::ByteBuffer ToBuffer(const std::string& bytes) {
   const grpc::Slice slice(bytes);
@@ -49,7 +47,7 @@ class StreamLoad::Stream {
     while (!ends || received_ < sent_) {
       void* tag = nullptr;
       bool ok = false;
-      if (queue_.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kPatience) !=
+      if (queue_.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kReplyPatience) !=
           grpc::CompletionQueue::GOT_EVENT) {
         return absl::DeadlineExceededError(absl::StrCat(load_.method_, ": the server does not answer"));
       }
@@ -119,11 +117,12 @@ StreamLoad::StreamLoad(std::shared_ptr<grpc::Channel> channel, std::string metho
 
 absl::StatusOr<double> StreamLoad::RepliesPerSecond(absl::Duration time) {
   Stream stream(*this);
-  const Clock::time_point begin = Clock::now();
-  const Clock::time_point end = begin + absl::ToChronoNanoseconds(time);
-  const absl::Status run = stream.Run([end] { return Clock::now() < end; });
+  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point end = begin + absl::ToChronoNanoseconds(time);
+  const absl::Status run = stream.Run([end] { return std::chrono::steady_clock::now() < end; });
   if (!run.ok()) return run;
-  return static_cast<double>(stream.received()) / std::chrono::duration<double>(Clock::now() - begin).count();
+  return static_cast<double>(stream.received()) /
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 absl::StatusOr<std::string> StreamLoad::OneReply() {

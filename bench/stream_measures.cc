@@ -10,7 +10,7 @@
 namespace stepwell::bench {
 namespace {
 
-constexpr absl::Duration kSampleTime = absl::Milliseconds(300);
+constexpr absl::Duration kStreamSampleTime = absl::Milliseconds(300);
 constexpr int kInFlight = 64;
 
 v1::StepStreamRequest Step() {
@@ -48,8 +48,8 @@ class StreamMeasure final : public Measure {
         ours_(std::move(ours)),
         ceiling_(Connect(echo_->address()), "/stepwell.bench.Echo/Bidi", Open(version), Step(), kInFlight) {}
 
-  absl::StatusOr<double> Ours() override { return ours_.RepliesPerSecond(kSampleTime); }
-  absl::StatusOr<double> Ceiling() override { return ceiling_.RepliesPerSecond(kSampleTime); }
+  absl::StatusOr<double> Ours() override { return ours_.RepliesPerSecond(kStreamSampleTime); }
+  absl::StatusOr<double> Ceiling() override { return ceiling_.RepliesPerSecond(kStreamSampleTime); }
 
  private:
   static v1::StepStreamRequest Open(int64_t version) {

@@ -1,15 +1,16 @@
+// memory.listing: what the process grows by while two million versions are listed page by page.
 // versions.1M: a Step of `counter`, in-process, where a million versions are retained, against the same where
 // a thousand are. memory.version: what a retained version of `counter` takes, against the bytes of its array.
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/measures.h"
+#include "bench/resident_bytes.h"
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/storage/memory_store.h"
@@ -19,7 +20,8 @@ namespace {
 
 constexpr int kManyVersions = 1'000'000;
 constexpr int kFewVersions = 1'000;
-constexpr int kCalls = 200;                 // Of one sample of the time.
+constexpr int kStepsPerSample = 200;  // Of one sample of the time.
+constexpr int kListedVersions = 2'000'000;
 constexpr int kMeasuredVersions = 200'000;  // Of one sample of the memory.
 
 // Steps a counter on and on, each time from the version made last.
@@ -45,6 +47,28 @@ class Counter {
       versions_.push_back(stepped->snapshot->version());
     }
     return absl::OkStatus();
+  }
+
+  // Lists every version, page by page, and both ways; the most that the process held in memory meanwhile.
+  absl::StatusOr<int64_t> ListAll() {
+    int64_t most = 0;
+    for (const auto& of :
+         {std::variant<StateRef, ListSnapshotsRequest::Model>(StateRef(versions_.back())),
+          std::variant<StateRef, ListSnapshotsRequest::Model>(ListSnapshotsRequest::Model{"counter"})}) {
+      ListSnapshotsRequest request{.of = of, .limit = 1000};
+      size_t listed = 0;
+      do {
+        const auto page = Await(engine_, &Engine::ListSnapshots, request);
+        if (!page.ok()) return page.status();
+        const int64_t resident = ResidentBytes();
+        most = std::max(most, resident);
+        listed += page->snapshots.size();
+        request.after = page->next_after;
+      } while (request.after.has_value());
+      if (listed != versions_.size())
+        return absl::InternalError(absl::StrCat("listed ", listed, " versions"));
+    }
+    return most;
   }
 
   // Deletes the oldest versions, so that `count` are retained.
@@ -87,26 +111,17 @@ class ManyVersions final : public Measure {
  private:
   static absl::StatusOr<double> MicrosPerStep(Counter& counter, size_t retained) {
     const absl::Time begin = absl::Now();
-    const absl::Status stepped = counter.Step(kCalls);
+    const absl::Status stepped = counter.Step(kStepsPerSample);
     const absl::Duration taken = absl::Now() - begin;
     if (!stepped.ok()) return stepped;
     const absl::Status deleted = counter.Retain(retained);
     if (!deleted.ok()) return deleted;
-    return absl::ToDoubleMicroseconds(taken) / kCalls;
+    return absl::ToDoubleMicroseconds(taken) / kStepsPerSample;
   }
 
   const std::unique_ptr<Counter> many_;
   const std::unique_ptr<Counter> few_;
 };
-
-// What this process holds in memory, in bytes.
-absl::StatusOr<int64_t> ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  int64_t size = 0;
-  int64_t resident = 0;
-  if (!(file >> size >> resident)) return absl::InternalError("/proc/self/statm cannot be read");
-  return resident * sysconf(_SC_PAGESIZE);
-}
 
 class VersionMemory final : public Measure {
  public:
@@ -122,16 +137,38 @@ class VersionMemory final : public Measure {
   explicit VersionMemory(std::unique_ptr<Counter> counter) : counter_(std::move(counter)) {}
 
   absl::StatusOr<double> Ours() override {
-    const absl::StatusOr<int64_t> before = ResidentBytes();
-    if (!before.ok()) return before.status();
+    const int64_t before = ResidentBytes();
     const absl::Status stepped = counter_->Step(kMeasuredVersions);
     if (!stepped.ok()) return stepped;
-    const absl::StatusOr<int64_t> after = ResidentBytes();
-    if (!after.ok()) return after.status();
+    const int64_t after = ResidentBytes();
     // The numbers that this keeps of them are not the store's.
-    return static_cast<double>(*after - *before) / kMeasuredVersions - sizeof(Version);
+    return static_cast<double>(after - before) / kMeasuredVersions - sizeof(Version);
   }
   absl::StatusOr<double> Ceiling() override { return sizeof(int32_t); }
+
+ private:
+  const std::unique_ptr<Counter> counter_;
+};
+
+class ListingMemory final : public Measure {
+ public:
+  static absl::StatusOr<std::unique_ptr<Measure>> Make() {
+    absl::StatusOr<std::unique_ptr<Counter>> counter = Counter::Make();
+    if (!counter.ok()) return counter.status();
+    const absl::Status stepped = (*counter)->Step(kListedVersions);
+    if (!stepped.ok()) return stepped;
+    return std::make_unique<ListingMemory>(*std::move(counter));
+  }
+
+  explicit ListingMemory(std::unique_ptr<Counter> counter) : counter_(std::move(counter)) {}
+
+  absl::StatusOr<double> Ours() override {
+    const int64_t before = ResidentBytes();
+    const absl::StatusOr<int64_t> most = counter_->ListAll();
+    if (!most.ok()) return most.status();
+    return static_cast<double>(*most - before) / (1 << 20);
+  }
+  absl::StatusOr<double> Ceiling() override { return 0; }
 
  private:
   const std::unique_ptr<Counter> counter_;
@@ -153,7 +190,14 @@ std::vector<MeasureInfo> VersionMeasures() {
            .is_cost = true,
            .goal = {Goal::Kind::kAtMostOver, 300},
            .rounds = 5,
-           .make = VersionMemory::Make}};
+           .make = VersionMemory::Make},
+          {.id = "memory.listing",
+           .title = "resident memory while 2,000,000 versions are listed; before",
+           .unit = "MiB",
+           .is_cost = true,
+           .goal = {Goal::Kind::kAtMostOver, 8},
+           .rounds = 1,
+           .make = ListingMemory::Make}};
 }
 
 }  // namespace stepwell::bench

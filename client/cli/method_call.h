@@ -22,6 +22,7 @@ struct MethodCall {
   std::vector<std::string> outputs;
   std::vector<std::string> fetch;
   RevisionArguments revision;
+  bool check_finite = false;
 
   client::StateRef state;  // Once it is parsed.
   v1::ModelInfo model;     // Once they are found.
@@ -31,6 +32,8 @@ struct MethodCall {
     AddPositional(command, "STATE", state_text, kStateHelp)->required();
     command.add_option("--method,-m", method, "Default: step")->type_name("METHOD");
     revision.AddTo(command);
+    command.add_flag("--check-finite", check_finite,
+                     "Fail, and make no version, where a step would write a NaN or an infinity");
   }
   // `when` is that of the state arrays: "after the step".
   void AddResultsTo(CLI::App& command, const std::string& when) {
@@ -66,6 +69,7 @@ struct MethodCall {
     request.method = method;
     request.revision = *revision.Choice();
     request.adapt_state = revision.adapt;
+    request.check_finite = check_finite;
     request.output_names = outputs;
     for (const std::string& index : fetch) request.fetch.push_back({client::IndexPath{index}, {}});
   }

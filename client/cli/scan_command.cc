@@ -20,7 +20,6 @@ struct ScanArguments {
   InputArguments inputs;
   int64_t step_count = 0;
   int64_t keep_every = 0;
-  bool check_finite = false;
   std::string npy_file;
   ExpectedHeadArgument expected_head;
   MutationArguments mutation;
@@ -35,9 +34,7 @@ absl::Status WriteOutput(const client::ScanResult& result, const std::string& fi
 }
 
 absl::Status Scan(Session& session, ScanArguments& arguments) {
-  client::ScanRequest request{.step_count = arguments.step_count,
-                              .keep_every = arguments.keep_every,
-                              .check_finite = arguments.check_finite};
+  client::ScanRequest request{.step_count = arguments.step_count, .keep_every = arguments.keep_every};
   for (const absl::Status& applied : {arguments.call.Parse(), arguments.expected_head.ApplyTo(request),
                                       arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
@@ -112,8 +109,6 @@ void AddScanCommand(CLI::App& app, Command& chosen) {
                    "Keep the version of every K-th step, and the last. Default: the last alone")
       ->type_name("K");
   arguments->call.AddResultsTo(*command, "after the last step");
-  command->add_flag("--check-finite", arguments->check_finite,
-                    "Fail when a step would write a NaN or an infinity");
   command->add_option("--npy", arguments->npy_file, "Write the one output to this file, for numpy.load")
       ->type_name("FILE");
   arguments->expected_head.AddTo(*command);

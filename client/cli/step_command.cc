@@ -18,7 +18,6 @@ struct StepArguments {
   MethodCall call;
   InputArguments inputs;
   bool no_keep = false;
-  bool check_finite = false;
   ExpectedHeadArgument expected_head;
   MutationArguments mutation;
 };
@@ -33,7 +32,7 @@ void WriteResult(const client::StepResult& result, bool minted, std::ostream& ou
 }
 
 absl::Status Step(Session& session, StepArguments& arguments) {
-  client::StepRequest request{.keep = !arguments.no_keep, .check_finite = arguments.check_finite};
+  client::StepRequest request{.keep = !arguments.no_keep};
   for (const absl::Status& applied : {arguments.call.Parse(), arguments.expected_head.ApplyTo(request),
                                       arguments.mutation.ApplyTo(request)}) {
     if (!applied.ok()) return applied;
@@ -69,8 +68,6 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
   arguments->inputs.AddTo(*command, "May be repeated. VALUE is JSON, or @FILE: JSON or .npy; @- is stdin");
   arguments->call.AddResultsTo(*command, "after the step");
   command->add_flag("--no-keep", arguments->no_keep, "Compute, but make no version and move no branch");
-  command->add_flag("--check-finite", arguments->check_finite,
-                    "Fail, and make no version, if the state would have a NaN or an infinity");
   arguments->expected_head.AddTo(*command);
   arguments->mutation.AddTo(*command);
   command->footer(
