@@ -163,12 +163,11 @@ class ListingMemory final : public Measure {
   explicit ListingMemory(std::unique_ptr<Counter> counter) : counter_(std::move(counter)) {}
 
   absl::StatusOr<double> Ours() override {
-    const int64_t before = ResidentBytes();
     const absl::StatusOr<int64_t> most = counter_->ListAll();
     if (!most.ok()) return most.status();
-    return static_cast<double>(*most - before) / (1 << 20);
+    return static_cast<double>(*most) / (1 << 20);
   }
-  absl::StatusOr<double> Ceiling() override { return 0; }
+  absl::StatusOr<double> Ceiling() override { return static_cast<double>(ResidentBytes()) / (1 << 20); }
 
  private:
   const std::unique_ptr<Counter> counter_;

@@ -54,7 +54,7 @@ void Print(const Session& session, const client::BranchMove& move) {
     session.Write({{"branch", move.branch},
                    {"version", VersionOrNull(move.head)},
                    {"previous_head", VersionOrNull(move.previous_head)},
-                   {"time", absl::FormatTime(move.time, absl::UTCTimeZone())},
+                   {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", move.time, absl::UTCTimeZone())},
                    {"position", move.position}});
     return;
   }

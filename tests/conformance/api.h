@@ -7,10 +7,12 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "stepwell/engine/branch_watch.h"
 #include "stepwell/engine/requests.h"
 
 namespace stepwell::testing {
@@ -39,6 +41,13 @@ class Api {
     std::optional<double> max_abs;
 
     friend bool operator==(const Diff&, const Diff&) = default;
+  };
+  // What follows branches; Next blocks.
+  using Event = std::variant<BranchNews::Move, BranchNews::Missed>;
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+    virtual absl::StatusOr<Event> Next() = 0;
   };
 
   virtual ~Api() = default;
@@ -72,7 +81,11 @@ class Api {
   virtual absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) = 0;
   virtual absl::StatusOr<BranchRecord> UpdateBranch(const UpdateBranchRequest& request) = 0;
   virtual absl::Status DeleteBranch(const DeleteBranchRequest& request) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Watch>> WatchBranches(const WatchBranchesRequest& request) = 0;
 };
+
+// Moves of branches that every way remembers.
+inline constexpr int kMaxBranchMoves = 64;
 
 // A way to Stepwell, with the models of a folder loaded and nothing else in it.
 struct Way {

@@ -1,5 +1,6 @@
 #include <google/protobuf/timestamp.pb.h>
 
+#include "absl/strings/str_cat.h"
 #include "stepwell/client/client.h"
 #include "tests/conformance/api.h"
 #include "tests/e2e/server_process.h"
@@ -112,11 +113,35 @@ client::SetArraysRequest ToClient(const SetArraysRequest& request) {
   for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
   return to;
 }
+class ClientWatch final : public Api::Watch {
+ public:
+  explicit ClientWatch(std::unique_ptr<client::BranchWatch> watch) : watch_(std::move(watch)) {}
+
+  absl::StatusOr<Api::Event> Next() override {
+    const absl::StatusOr<client::BranchEvent> event = watch_->Next();
+    if (!event.ok()) return event.status();
+    if (const auto* missed = std::get_if<client::MissedMoves>(&*event)) {
+      return BranchNews::Missed{missed->after_position, missed->until_position};
+    }
+    const auto& move = std::get<client::BranchMove>(*event);
+    const auto version = [](std::optional<client::Version> from) {
+      return from.has_value() ? std::make_optional(Version(from->value)) : std::nullopt;
+    };
+    return BranchNews::Move{move.position,
+                            {.branch = move.branch,
+                             .head = version(move.head),
+                             .previous = version(move.previous_head),
+                             .time = move.time}};
+  }
+
+ private:
+  const std::unique_ptr<client::BranchWatch> watch_;
+};
 
 class ClientApi final : public Api {
  public:
   explicit ClientApi(const std::filesystem::path& models)
-      : server_(models),
+      : server_(models, {"--max-branch-moves", absl::StrCat(kMaxBranchMoves)}),
         client_(client::Client::Connect({.address = server_.address(), .retry = {.max_attempts = 1}})) {}
 
   std::string Reason(const absl::Status& status) const override { return client::ErrorReason(status); }
@@ -304,6 +329,21 @@ class ClientApi final : public Api {
                                   .expected_head = ToClient<client::Version>(request.expected_head),
                                   .request_id = request.request_id,
                                   .durability = ToClient(request.durability)});
+  }
+  absl::StatusOr<std::unique_ptr<Watch>> WatchBranches(const WatchBranchesRequest& request) override {
+    client::WatchBranchesRequest to;
+    if (const auto* name = std::get_if<BranchName>(&request.of)) {
+      to.branches = client::BranchName{name->value};
+    } else {
+      to.branches = client::BranchPrefix{std::get<BranchPrefix>(request.of).value};
+    }
+    if (const auto* version = std::get_if<Version>(&request.after)) to.after = ToClient(*version);
+    if (const auto* position = std::get_if<MovePosition>(&request.after)) {
+      to.after = client::MovePosition{position->value};
+    }
+    absl::StatusOr<std::unique_ptr<client::BranchWatch>> watch = client_->WatchBranches(to);
+    if (!watch.ok()) return watch.status();
+    return std::make_unique<ClientWatch>(*std::move(watch));
   }
 
  private:

@@ -1,5 +1,9 @@
+#include <deque>
+
+#include "absl/synchronization/notification.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/base/error_info.h"
+#include "stepwell/base/periodic_task.h"
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/storage/memory_store.h"
@@ -8,10 +12,36 @@
 namespace stepwell::testing {
 namespace {
 
+class EngineWatch final : public Api::Watch {
+ public:
+  explicit EngineWatch(std::unique_ptr<BranchWatch> watch) : watch_(std::move(watch)) {}
+
+  absl::StatusOr<Api::Event> Next() override {
+    while (events_.empty()) {
+      if (const std::optional<BranchNews> news = watch_->Next(100)) {
+        if (news->missed.has_value()) events_.emplace_back(*news->missed);
+        events_.insert(events_.end(), news->moves.begin(), news->moves.end());
+        continue;
+      }
+      auto called = std::make_shared<absl::Notification>();
+      if (watch_->Wait([called] { called->Notify(); })) called->WaitForNotification();
+    }
+    Api::Event event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+  }
+
+ private:
+  const std::unique_ptr<BranchWatch> watch_;
+  std::deque<Api::Event> events_;
+};
+
 class EngineApi final : public Api {
  public:
   explicit EngineApi(const std::filesystem::path& models)
-      : models_({.root = models}), engine_({}, &store_, &models_, &clock_) {
+      : models_({.root = models}),
+        engine_({.max_branch_moves = kMaxBranchMoves}, &store_, &models_, &clock_),
+        housekeeping_(absl::Milliseconds(10), [this] { engine_.DropExpired(); }) {
     EXPECT_TRUE(models_.LoadAll().ok());
   }
 
@@ -134,6 +164,11 @@ class EngineApi final : public Api {
   absl::Status DeleteBranch(const DeleteBranchRequest& request) override {
     return Await(engine_, &Engine::DeleteBranch, request).status();
   }
+  absl::StatusOr<std::unique_ptr<Watch>> WatchBranches(const WatchBranchesRequest& request) override {
+    absl::StatusOr<std::unique_ptr<BranchWatch>> watch = Await(engine_, &Engine::WatchBranches, request);
+    if (!watch.ok()) return watch.status();
+    return std::make_unique<EngineWatch>(*std::move(watch));
+  }
 
  private:
   static absl::StatusOr<Stepped> SteppedOf(const absl::StatusOr<StepResult>& stepped) {
@@ -149,6 +184,7 @@ class EngineApi final : public Api {
   MemoryStore store_;
   ModelRepository models_;
   Engine engine_;
+  PeriodicTask housekeeping_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Reached, Conformance,

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "tests/e2e/cli_fixture.h"
 
@@ -121,6 +122,51 @@ TEST_F(CliHistoryTest, DeletesVersionsOrSaysWhyNot) {
   EXPECT_EQ(Json({"delete", two})["freed_bytes"], 4);
 }
 
+TEST_F(CliHistoryTest, WatchPrintsALineForEachMove) {
+  const std::string root = Make("counter", {"-b", "seen/1"});
+  const std::string next = Json({"step", "seen/1", "--input", "x=1"}).at("version").dump();
+  Text({"branch", "create", "seen/2", root});
+  Text({"branch", "delete", "seen/2"});
+  EXPECT_THAT(Text({"watch", "--prefix", "seen/", "--after", next, "--count", "2"}),
+              MatchesRegex(absl::StrCat("20..-..-.. ..:..:..  seen/2  created at ", root,
+                                        "\n20..-..-.. ..:..:..  seen/2  deleted at ", root, "\n")));
+  const json moved = Json({"watch", "seen/1", "--after", root, "-n", "1"});
+  EXPECT_EQ(moved["branch"], "seen/1");
+  EXPECT_EQ(moved["version"].dump(), next);
+  EXPECT_EQ(moved["previous_head"].dump(), root);
+  const json deleted = Json({"watch", "seen/2", "--after-position",
+                             absl::StrCat(moved["position"].get<int64_t>() + 1), "--count", "1"});
+  EXPECT_TRUE(deleted["version"].is_null());
+}
+
+TEST_F(CliHistoryTest, WatchSaysWhatIsWrong) {
+  Make("counter", {"-b", "unseen"});
+  ExpectError({"watch", "unseen", "--after", "99999"}, 1, "watch without --after", "MOVES_FORGOTTEN");
+  ExpectError({"watch", "unseen", "--prefix", "u"}, 2, "excludes");
+  ExpectError({"watch", "--after", "1", "--after-position", "1"}, 2, "excludes");
+  ExpectError({"watch", "--count", "0"}, 2, "--count \"0\"; expected a number, 1 or more");
+  ExpectError({"watch", "--after-position", "x"}, 2, "--after-position \"x\"");
+  ExpectError({"watch", "--after", "live"}, 2, "--after");
+  ExpectError({"watch", "-a"}, 2, "");
+}
+
+TEST_F(CliHistoryTest, SignalEndsAWatchInOrder) {
+  const std::string root = Make("counter", {"-b", "signal"});
+  for (const char* signal : {"INT", "TERM"}) {
+    // The first line shows that it watches.
+    const Finished finished =
+        RunProgram({"/bin/bash", "-c",
+                    absl::StrCat("coproc \"$0\" watch signal --after ", root,
+                                 "; pid=$COPROC_PID; \"$0\" branch move signal ", root,
+                                 " > /dev/null; read -r line <&\"${COPROC[0]}\"; kill -", signal,
+                                 " $pid; wait $pid; echo \"$? $line\""),
+                    STEPWELL});
+    EXPECT_THAT(finished.out, MatchesRegex(absl::StrCat("0 20.*signal  ", root, " -> ", root, "\n")))
+        << finished.err;
+    EXPECT_EQ(finished.err, "");
+  }
+}
+
 // The command lines between backticks in the second column of the table of calls.
 std::vector<std::string> DocumentedCommands() {
   std::ifstream file(STEPWELL_SOURCE_DIR "/docs/api.md");
@@ -184,6 +230,45 @@ TEST(DocsTest, EveryGuideRuns) {
     ++count;
   }
   EXPECT_GE(count, 3);
+}
+
+// `text` with # for every number, as times, versions and positions differ from one run to the next.
+std::string WithoutNumbers(const std::string& text) {
+  std::string masked;
+  for (const char c : text) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) {
+      masked += c;
+    } else if (masked.empty() || masked.back() != '#') {
+      masked += '#';
+    }
+  }
+  return masked;
+}
+
+// Every "    $ COMMAND" of the guide, with the lines below it, runs and prints what the guide says.
+TEST(DocsTest, EveryCommandOfTheWatchingGuideDoesWhatItSays) {
+  const ServerProcess server(STEPWELL_SOURCE_DIR "/examples/models");
+  setenv("STEPWELL_SERVER", server.address().c_str(), 1);
+  std::ifstream file(STEPWELL_SOURCE_DIR "/docs/guides/watching.md");
+  std::vector<std::pair<std::string, std::string>> session;
+  bool in_session = false;
+  for (std::string line; std::getline(file, line);) {
+    if (absl::StartsWith(line, "    $ ")) {
+      session.emplace_back(line.substr(6), "");
+      in_session = true;
+    } else if (in_session && absl::StartsWith(line, "    ")) {
+      absl::StrAppend(&session.back().second, line.substr(4), "\n");
+    } else {
+      in_session = false;
+    }
+  }
+  EXPECT_GE(session.size(), 6u);
+  for (const auto& [command, expected] : session) {
+    const Finished finished = RunProgram(
+        {"/bin/bash", "-c", absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; ", command), STEPWELL});
+    EXPECT_EQ(finished.exit_code, 0) << command << "\n" << finished.err;
+    EXPECT_EQ(WithoutNumbers(finished.out), WithoutNumbers(expected)) << command;
+  }
 }
 
 }  // namespace
