@@ -20,6 +20,12 @@
 namespace stepwell::server {
 namespace {
 
+// After how long without a word a connection with calls on it is asked whether it lives, how long the answer
+// may take, and how often a client may ask.
+constexpr int kKeepaliveMillis = 30'000;
+constexpr int kKeepaliveTimeoutMillis = 20'000;
+constexpr int kMinPingPauseMillis = 10'000;
+
 // Calls of one method that gRPC can hand over before the thread has come round to ask for more.
 constexpr int kSlotsPerMethod = 32;
 
@@ -84,6 +90,12 @@ absl::Status RpcServer::Start() {
   }
   // Without this, two servers would share a port and its connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A stream that waits says nothing for as long as nothing happens: ask whether its client is still there,
+  // and let clients ask.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // As many as it takes.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingPauseMillis);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   // Health, reflection and unimplemented methods are gRPC's synchronous ones; they need little.
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
