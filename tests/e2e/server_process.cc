@@ -40,13 +40,12 @@ void ServerProcess::Start(const std::filesystem::path& models, const std::vector
   close(out[1]);
   ASSERT_EQ(spawned, 0) << "cannot start " << argv[0];
 
-  FILE* lines = fdopen(out[0], "r");
+  lines_ = fdopen(out[0], "r");
   char line[512];
-  if (std::fgets(line, sizeof(line), lines) != nullptr && absl::StartsWith(line, kListening)) {
+  if (std::fgets(line, sizeof(line), lines_) != nullptr && absl::StartsWith(line, kListening)) {
     address_ = std::string(line + sizeof(kListening) - 1);
     address_.resize(address_.find('\n'));
   }
-  std::fclose(lines);
   ASSERT_FALSE(address_.empty()) << argv[0] << " did not say where it listens; its log is above";
 }
 
@@ -54,6 +53,7 @@ ServerProcess::~ServerProcess() {
   if (pid_ > 0) {
     EXPECT_EQ(Stop(), 0);
   }
+  if (lines_ != nullptr) std::fclose(lines_);
 }
 
 int ServerProcess::Stop() {

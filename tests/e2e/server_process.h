@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ class ServerProcess {
   void Start(const std::filesystem::path& models, const std::vector<std::string>& flags);
 
   pid_t pid_ = -1;
+  std::FILE* lines_ = nullptr;  // Its stdout: it may say more, and must not write to a closed pipe.
   std::string address_;
 };
 
