@@ -20,6 +20,7 @@ void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
 void AddScanCommand(CLI::App& app, Command& chosen);       // scan
 void AddStreamCommand(CLI::App& app, Command& chosen);     // stream
+void AddBatchCommand(CLI::App& app, Command& chosen);      // batch
 void AddGetCommand(CLI::App& app, Command& chosen);        // get
 void AddSetCommand(CLI::App& app, Command& chosen);        // set
 void AddUpgradeCommand(CLI::App& app, Command& chosen);    // upgrade

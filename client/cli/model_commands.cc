@@ -46,6 +46,11 @@ Json ModelToJson(const v1::ModelInfo& model) {
     array["initial"] = v1::StateArrayInfo::Initial_Name(info.initial());
     state.push_back(std::move(array));
   }
+  Json batching = nullptr;
+  if (model.has_batching()) {
+    batching = {{"max_batch_size", model.batching().max_batch_size()},
+                {"max_queue_delay_micros", model.batching().max_queue_delay_micros()}};
+  }
   return {{"name", model.name()},
           {"revision", model.revision()},
           {"digest", model.digest()},
@@ -53,6 +58,7 @@ Json ModelToJson(const v1::ModelInfo& model) {
           {"check_finite", model.check_finite()},
           {"loaded_revisions",
            std::vector<int64_t>(model.loaded_revisions().begin(), model.loaded_revisions().end())},
+          {"batching", batching},
           {"state", v1::ModelInfo::State_Name(model.state())},
           {"error", model.error()},
           {"methods", methods},
@@ -93,6 +99,9 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
   head.Add({"revision", model.revision() > 0 ? absl::StrCat(model.revision()) : "none"});
   if (model.loaded_revisions_size() > 1) head.Add({"loaded", absl::StrJoin(model.loaded_revisions(), ", ")});
   if (!model.digest().empty()) head.Add({"digest", model.digest()});
+  if (model.has_batching()) {
+    head.Add({"batching", absl::StrCat("up to ", model.batching().max_batch_size(), " steps run together")});
+  }
   if (model.check_finite()) head.Add({"checks", "that no step writes a NaN or an infinity"});
   head.Write(out);
   if (!model.error().empty()) {

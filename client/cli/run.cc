@@ -90,6 +90,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddStepCommand(app, chosen);
   AddScanCommand(app, chosen);
   AddStreamCommand(app, chosen);
+  AddBatchCommand(app, chosen);
   AddGetCommand(app, chosen);
   AddSetCommand(app, chosen);
   AddUpgradeCommand(app, chosen);

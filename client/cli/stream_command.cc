@@ -2,10 +2,9 @@
 #include <memory>
 #include <optional>
 
-#include "absl/strings/cord.h"
-#include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
+#include "client/cli/failures.h"
 #include "client/cli/method_call.h"
 #include "client/cli/mutation.h"
 #include "client/cli/reply.h"
@@ -20,31 +19,6 @@ struct StreamArguments {
   bool no_keep = false;
   ExpectedHeadArgument expected_head;
   LabelArguments labels{"Of each new snapshot; may be repeated"};
-};
-
-// The steps that failed. The first of them decides the exit code.
-class Failures {
- public:
-  void Add(int64_t line, const absl::Status& status) {
-    if (count_++ > 0) return;
-    line_ = line;
-    first_ = status;
-  }
-
-  absl::Status ToStatus(int64_t steps) const {
-    if (count_ == 0) return absl::OkStatus();
-    absl::Status status(first_.code(),
-                        absl::StrCat(count_, " of ", steps, " steps failed, the first on line ", line_, ": ",
-                                     first_.message()));
-    first_.ForEachPayload(
-        [&status](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
-    return status;
-  }
-
- private:
-  int64_t count_ = 0;
-  int64_t line_ = 0;
-  absl::Status first_;
 };
 
 // Prints the answer to each line in turn, until the lines or the stream end.

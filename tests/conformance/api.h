@@ -95,8 +95,8 @@ struct Way {
   friend std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
 };
 
-// Every case runs against every way. The models are counter (int32 `count`, plus x), batchnorm_batch
-// and attention_decoder.
+// Every case runs against every way. The models are counter (int32 `count`, plus x), batchnorm_batch,
+// gru_batch, which declares batching, and attention_decoder, whose state grows.
 class Conformance : public ::testing::TestWithParam<Way> {
  protected:
   Conformance();

@@ -10,12 +10,12 @@ namespace fs = std::filesystem;
 Conformance::Conformance()
     : models_(fs::path(::testing::TempDir()) / absl::StrCat("conformance_", getpid())) {
   fs::create_directories(models_);
-  for (const char* model : {"counter", "batchnorm_batch"}) {
-    fs::copy(fs::path(STEPWELL_SOURCE_DIR "/tests/data/equinox") / model, models_ / model,
+  for (const char* package : {"tests/data/equinox/counter", "tests/data/equinox/batchnorm_batch",
+                              "examples/models/gru_batch", "examples/models/attention_decoder"}) {
+    const fs::path from = fs::path(STEPWELL_SOURCE_DIR) / package;
+    fs::copy(from, models_ / from.filename(),
              fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   }
-  fs::copy(STEPWELL_SOURCE_DIR "/examples/models/attention_decoder", models_ / "attention_decoder",
-           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   api_ = GetParam().make(models_);
 }
 

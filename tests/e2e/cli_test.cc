@@ -277,9 +277,10 @@ TEST_F(CliTest, HelpTeachesWithExamplesAndExitsWithZero) {
   for (const char* part : {"Exit codes:", "A first session:", "serve-info", "STEPWELL_SERVER", "@NAME"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
-  for (const char* command : {"models", "load",  "unload",  "make",   "step",     "scan",  "stream",
-                              "get",    "set",   "upgrade", "diff",   "snapshot", "log",   "label",
-                              "pin",    "unpin", "delete",  "branch", "fork",     "watch", "serve-info"}) {
+  for (const char* command :
+       {"models", "load",   "unload",  "make", "step",     "scan",      "stream", "batch",
+        "get",    "set",    "upgrade", "diff", "snapshot", "log",       "label",  "pin",
+        "unpin",  "delete", "branch",  "fork", "watch",    "serve-info"}) {
     EXPECT_THAT(Text({command, "--help"}), HasSubstr("xample")) << command;
   }
   EXPECT_THAT(Text({"--version"}), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -302,7 +303,7 @@ std::vector<std::string> Complete(const std::string& line) {
 
 TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
   EXPECT_THAT(Complete("stepwell "),
-              ElementsAre("models", "load", "unload", "make", "step", "scan", "stream", "get", "set",
+              ElementsAre("models", "load", "unload", "make", "step", "scan", "stream", "batch", "get", "set",
                           "upgrade", "diff", "snapshot", "log", "label", "pin", "unpin", "delete", "branch",
                           "fork", "watch", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"),

@@ -64,13 +64,17 @@ bool AtomicBatch::Add(std::shared_ptr<Step> step) {
 }
 
 void AtomicBatch::Compute() {
-  std::vector<absl::StatusOr<MethodResult>> computed = ComputeTogether(steps_);
   std::vector<NewVersions> versions(steps_.size());
-  for (size_t i = 0; i < steps_.size(); ++i) {
-    absl::StatusOr<NewVersions> made = steps_[i]->Receive(std::move(computed[i]));
-    if (!made.ok()) return GiveUp(i, made.status());
-    versions[i] = *std::move(made);
-  }
+  std::optional<std::pair<size_t, absl::Status>> failed;  // The first.
+  ComputeTogether(steps_, [&](size_t at, absl::StatusOr<MethodResult>&& computed) {
+    absl::StatusOr<NewVersions> made = steps_[at]->Receive(std::move(computed));
+    if (made.ok()) {
+      versions[at] = *std::move(made);
+    } else if (!failed.has_value() || at < failed->first) {
+      failed.emplace(at, made.status());
+    }
+  });
+  if (failed.has_value()) return GiveUp(failed->first, std::move(failed->second));
   Commit(std::move(versions));
 }
 
@@ -82,7 +86,7 @@ void AtomicBatch::Commit(std::vector<NewVersions> versions) {
   if (key_.has_value()) requests.push_back(key_->ToRecord(context_.clock->Now()));
   for (size_t i = 0; i < versions.size(); ++i) {
     if (!versions[i].empty()) {
-      drafts.push_back(steps_[i]->ToDraft(std::move(versions[i])));
+      steps_[i]->FillDraft(drafts.emplace_back(), std::move(versions[i]));
       writers.push_back(i);
     } else if (std::optional<RequestRecord> read = steps_[i]->ToRequestRecord()) {
       requests.push_back(*std::move(read));

@@ -23,9 +23,9 @@ class BatchStep : public std::enable_shared_from_this<BatchStep> {
   using Callback = absl::AnyInvocable<void(absl::StatusOr<BatchStepResult>)>;
   // Steps one state, remembered under the key if there is one: prepares it on the calling thread as far as it
   // can, and gives it to the gatherer.
-  using StepOne =
-      absl::AnyInvocable<void(StepRequest, const std::optional<RequestKey>&, std::shared_ptr<StepGatherer>,
-                              absl::AnyInvocable<void(absl::StatusOr<StepResult>)>) const>;
+  using StepOne = absl::AnyInvocable<void(StepRequest&&, const std::optional<RequestKey>&,
+                                          const std::shared_ptr<StepGatherer>&,
+                                          absl::AnyInvocable<void(absl::StatusOr<StepResult>)>) const>;
 
   // `request` is one that CheckBatch allows.
   BatchStep(BatchStepRequest&& request, const std::optional<RequestKey>& key, Callback&& done);

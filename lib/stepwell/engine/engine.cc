@@ -223,19 +223,19 @@ void Engine::StartBatch(BatchStepRequest request, const std::optional<RequestKey
                         Callback<BatchStepResult> done) {
   std::make_shared<stepwell::BatchStep>(std::move(request), key, std::move(done))
       ->Start(pool_, options_.worker_threads, options_.max_queued_calls, &writer_,
-              [this](StepRequest step, const std::optional<RequestKey>& step_key,
-                     std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> stepped) {
-                StepInBatch(std::move(step), step_key, std::move(gatherer), std::move(stepped));
+              [this](StepRequest&& step, const std::optional<RequestKey>& step_key,
+                     const std::shared_ptr<StepGatherer>& gatherer, Callback<StepResult> stepped) {
+                StepInBatch(std::move(step), step_key, gatherer, std::move(stepped));
               });
 }
 
-void Engine::StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
-                         std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> done) {
-  auto run = [this, gatherer = std::move(gatherer)](StepRequest&& first, std::optional<RequestKey> first_key,
-                                                    Callback<StepResult>&& stepped) mutable {
+void Engine::StepInBatch(StepRequest&& request, const std::optional<RequestKey>& key,
+                         const std::shared_ptr<StepGatherer>& gatherer, Callback<StepResult>&& done) {
+  auto run = [this, gatherer](StepRequest&& first, std::optional<RequestKey> first_key,
+                              Callback<StepResult>&& stepped) {
     const auto step = std::make_shared<stepwell::Step>(batch_context_, std::move(first), std::move(first_key),
                                                        std::move(stepped));
-    step->GatherIn(std::move(gatherer));
+    step->GatherIn(gatherer);
     step->Start();
   };
   if (!key.has_value()) return run(std::move(request), std::nullopt, std::move(done));

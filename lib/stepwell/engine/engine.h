@@ -165,8 +165,8 @@ class Engine {
   void MakeNewState(MakeStateRequest request, std::optional<RequestKey> key, Callback<MakeStateResult> done);
   void StartBatch(BatchStepRequest request, const std::optional<RequestKey>& key,
                   Callback<BatchStepResult> done);
-  void StepInBatch(StepRequest request, const std::optional<RequestKey>& key,
-                   std::shared_ptr<StepGatherer> gatherer, Callback<StepResult> done);
+  void StepInBatch(StepRequest&& request, const std::optional<RequestKey>& key,
+                   const std::shared_ptr<StepGatherer>& gatherer, Callback<StepResult>&& done);
   void RepeatStep(StepRequest request, const RequestRecord& record, Callback<StepResult> done);
 
   void ReadArrays(GetArraysRequest request, std::shared_ptr<const Snapshot> snapshot,

@@ -114,6 +114,30 @@ TEST_F(EngineConcurrencyTest, ModelsLoadAndUnloadUnderSteps) {
   });
 }
 
+// Batches that want the same branches in other orders, beside steps on each: every turn comes round.
+TEST_F(EngineConcurrencyTest, BatchesOfTheSameBranchesAllEnd) {
+  const std::vector<std::string> branches = {"a", "b", "c"};
+  for (const std::string& name : branches) {
+    ASSERT_TRUE(Await(engine_, &Engine::MakeState, {.model = "counter", .branch = name}).ok());
+  }
+  OnThreads([&](int t) {
+    for (int i = 0; i < kRounds; ++i) {
+      BatchStepRequest request{.all_or_nothing = t % 2 == 0};
+      for (size_t k = 0; k < branches.size(); ++k) {
+        const size_t at = (k + static_cast<size_t>(t)) % branches.size();
+        request.steps.push_back(
+            {.state = BranchName{branches[at]}, .inputs = {{"x", Array::Scalar<int32_t>(1)}}});
+      }
+      const auto batch = Await(engine_, &Engine::BatchStep, request);
+      ASSERT_TRUE(batch.ok()) << batch.status();
+      for (const auto& result : batch->results) EXPECT_TRUE(result.ok()) << result.status();
+      const auto alone = Add(BranchName{branches[static_cast<size_t>(i) % branches.size()]}, 0);
+      EXPECT_TRUE(alone.ok()) << alone.status();
+    }
+  });
+  for (const std::string& name : branches) EXPECT_EQ(Count(BranchName{name}), kThreads * kRounds);
+}
+
 TEST_F(EngineConcurrencyTest, DestructorWaitsForCallsUnderWay) {
   constexpr int kCalls = 500;
   absl::BlockingCounter answered(kCalls);

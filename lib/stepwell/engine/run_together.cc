@@ -1,18 +1,18 @@
 #include "stepwell/engine/run_together.h"
 
-#include <algorithm>
-#include <cstddef>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 
 namespace stepwell {
 namespace {
 
-// Computes steps of one method; `results` are those of all steps.
+using TakeResult = absl::FunctionRef<void(size_t, absl::StatusOr<MethodResult>&&)>;
+
+// Computes those steps of one method that stand at `which`.
 void ComputeOfMethod(const Method& method, absl::Span<const std::shared_ptr<Step>> steps,
-                     absl::Span<const size_t> which, std::vector<absl::StatusOr<MethodResult>>& results) {
+                     absl::Span<const size_t> which, TakeResult take) {
   const auto limit = static_cast<size_t>(method.batching().max_batch_size);
   std::vector<size_t> batch;
   std::vector<MethodCall> calls;
@@ -24,39 +24,35 @@ void ComputeOfMethod(const Method& method, absl::Span<const std::shared_ptr<Step
       const size_t at = which[next];
       absl::Status waits = steps[at]->CheckCall();
       if (!waits.ok()) {
-        results[at] = std::move(waits);
+        take(at, std::move(waits));
         continue;
       }
       batch.push_back(at);
       calls.push_back(steps[at]->ToMethodCall());
     }
     if (calls.size() == 1) {
-      results[batch[0]] = method.Run(calls[0].inputs, calls[0].state);
+      take(batch[0], method.Run(calls[0].inputs, calls[0].state));
       continue;
     }
     std::vector<absl::StatusOr<MethodResult>> computed = method.RunBatch(calls);
-    for (size_t i = 0; i < batch.size(); ++i) results[batch[i]] = std::move(computed[i]);
+    for (size_t i = 0; i < batch.size(); ++i) take(batch[i], std::move(computed[i]));
   }
 }
 
 }  // namespace
 
-std::vector<absl::StatusOr<MethodResult>> ComputeTogether(absl::Span<const std::shared_ptr<Step>> steps) {
-  std::vector<absl::StatusOr<MethodResult>> results(steps.size());
+void ComputeTogether(absl::Span<const std::shared_ptr<Step>> steps, TakeResult take) {
   absl::flat_hash_map<const Method*, std::vector<size_t>> by_method;
   for (size_t i = 0; i < steps.size(); ++i) by_method[steps[i]->method()].push_back(i);
-  for (const auto& [method, which] : by_method) ComputeOfMethod(*method, steps, which, results);
-  return results;
+  for (const auto& [method, which] : by_method) ComputeOfMethod(*method, steps, which, take);
 }
 
 void RunTogether(absl::Span<const std::shared_ptr<Step>> steps, SnapshotWriter& writer) {
-  std::vector<absl::StatusOr<MethodResult>> computed = ComputeTogether(steps);
   std::vector<SnapshotWrite> writes;
   writes.reserve(steps.size());
-  for (size_t i = 0; i < steps.size(); ++i) {
-    std::optional<SnapshotWrite> write = steps[i]->Conclude(steps[i]->Receive(std::move(computed[i])));
-    if (write.has_value()) writes.push_back(*std::move(write));
-  }
+  ComputeTogether(steps, [&](size_t at, absl::StatusOr<MethodResult>&& computed) {
+    steps[at]->Conclude(steps[at]->Receive(std::move(computed)), writes);
+  });
   writer.WriteEach(std::move(writes));
 }
 

@@ -216,54 +216,76 @@ void SnapshotWriter::Commit(absl::Span<const Version> numbers, SnapshotDraft&& d
 }
 
 void SnapshotWriter::CommitEach(const Numbers& numbers, std::vector<SnapshotWrite>&& writes) {
-  // A write, and what commits it alone.
+  // Where the batch of a write ends within the batch of all.
+  struct Ends {
+    size_t snapshots = 0;
+    size_t new_branches = 0;
+    size_t branch_updates = 0;
+    size_t requests = 0;
+  };
   struct Part {
-    CommitBatch batch;
+    Ends ends;
     Snapshots made;
     SnapshotCallback visible;
     Store::DoneCallback durable;
   };
+  struct Parts {
+    std::vector<Part> parts;
+    CommitBatch batch;
+  };
   const absl::Time now = clock_->Now();
   const Durability durability = writes.front().durability;
-  auto parts = std::make_shared<std::vector<Part>>(writes.size());
-  CommitBatch whole;
+  const auto all = std::make_shared<Parts>();
+  CommitBatch& batch = all->batch;
+  all->parts.reserve(writes.size());
+  batch.snapshots.reserve(numbers.size());
   absl::Span<const Version> left = numbers;
-  for (size_t i = 0; i < writes.size(); ++i) {
-    Part& part = (*parts)[i];
-    const size_t count = writes[i].draft.versions.size();
-    part.made = AddTo(part.batch, left.subspan(0, count), std::move(writes[i].draft), now);
+  for (SnapshotWrite& write : writes) {
+    const size_t count = write.draft.versions.size();
+    Snapshots made = AddTo(batch, left.subspan(0, count), std::move(write.draft), now);
     left.remove_prefix(count);
-    part.visible = std::move(writes[i].visible);
-    part.durable = std::move(writes[i].durable);
-    const auto append = [](const auto& from, auto& to) { to.insert(to.end(), from.begin(), from.end()); };
-    append(part.batch.snapshots, whole.snapshots);
-    append(part.batch.new_branches, whole.new_branches);
-    append(part.batch.branch_updates, whole.branch_updates);
-    append(part.batch.requests, whole.requests);
+    all->parts.push_back({{batch.snapshots.size(), batch.new_branches.size(), batch.branch_updates.size(),
+                           batch.requests.size()},
+                          std::move(made),
+                          std::move(write.visible),
+                          std::move(write.durable)});
   }
+  // The store does not say which part it refuses: then each is committed alone.
+  const SnapshotCache::Epoch epoch = cache_->epoch();
+  const auto commit_each = [this, epoch, all, durability] {
+    Ends begin;
+    for (Part& part : all->parts) {
+      const auto cut = [](const auto& from, size_t first, size_t last, auto& to) {
+        to.assign(from.begin() + static_cast<ptrdiff_t>(first), from.begin() + static_cast<ptrdiff_t>(last));
+      };
+      CommitBatch alone;
+      cut(all->batch.snapshots, begin.snapshots, part.ends.snapshots, alone.snapshots);
+      cut(all->batch.new_branches, begin.new_branches, part.ends.new_branches, alone.new_branches);
+      cut(all->batch.branch_updates, begin.branch_updates, part.ends.branch_updates, alone.branch_updates);
+      cut(all->batch.requests, begin.requests, part.ends.requests, alone.requests);
+      begin = part.ends;
+      store_->Commit(
+          std::move(alone), durability,
+          [this, epoch, made = std::move(part.made),
+           visible = std::move(part.visible)](absl::Status status) mutable {
+            if (!status.ok()) return std::move(visible)(std::move(status));
+            PutInCache(made, epoch);
+            std::move(visible)(std::move(made));
+          },
+          std::move(part.durable));
+    }
+  };
   store_->Commit(
-      std::move(whole), durability,
-      [this, epoch = cache_->epoch(), parts, durability](const absl::Status& status) {
-        for (Part& part : *parts) {
-          if (status.ok()) {
-            PutInCache(part.made, epoch);
-            std::move(part.visible)(std::move(part.made));
-            continue;
-          }
-          // The store does not say which part it refuses.
-          store_->Commit(
-              std::move(part.batch), durability,
-              [this, epoch, made = std::move(part.made),
-               visible = std::move(part.visible)](absl::Status alone) mutable {
-                if (!alone.ok()) return std::move(visible)(std::move(alone));
-                PutInCache(made, epoch);
-                std::move(visible)(std::move(made));
-              },
-              std::move(part.durable));
+      CommitBatch(batch), durability,
+      [this, epoch, all, commit_each](const absl::Status& status) {
+        if (!status.ok()) return commit_each();
+        for (Part& part : all->parts) {
+          PutInCache(part.made, epoch);
+          std::move(part.visible)(std::move(part.made));
         }
       },
-      [parts](const absl::Status& status) {
-        for (Part& part : *parts) std::move(part.durable)(status);
+      [all](const absl::Status& status) {
+        for (Part& part : all->parts) std::move(part.durable)(status);
       });
 }
 

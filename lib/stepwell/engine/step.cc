@@ -56,7 +56,7 @@ void Step::Wait() {
   }
 }
 
-absl::StatusOr<NewVersions> Step::Receive(absl::StatusOr<MethodResult> computed) {
+absl::StatusOr<NewVersions> Step::Receive(absl::StatusOr<MethodResult>&& computed) {
   if (!computed.ok()) return computed.status();
   if (check_finite_ || model().check_finite()) {
     const absl::Status finite = CheckFinite(*method_, model().state_spec(), state(), computed->written);

@@ -39,12 +39,12 @@ class Step final : public Transition {
   const Method* method() const override { return method_; }
   absl::Status CheckCall() const { return call().Check(); }
   MethodCall ToMethodCall() const { return {inputs_, state()}; }
-  absl::StatusOr<NewVersions> Receive(absl::StatusOr<MethodResult> computed);
+  absl::StatusOr<NewVersions> Receive(absl::StatusOr<MethodResult>&& computed);
   using Transition::Conclude;
   using Transition::End;
+  using Transition::FillDraft;
   using Transition::OnDurable;
   using Transition::OnVisible;
-  using Transition::ToDraft;
   using Transition::ToRequestRecord;
 
  private:

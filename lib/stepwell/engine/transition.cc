@@ -69,30 +69,27 @@ void Transition::Run() {
   absl::StatusOr<NewVersions> versions = Compute();
   if (!versions.ok()) return End(versions.status());
   if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
+  SnapshotDraft draft;
+  FillDraft(draft, *std::move(versions));
   context_.writer->Write(
-      ToDraft(*std::move(versions)), durability(),
+      std::move(draft), durability(),
       [self = shared_from_this()](absl::StatusOr<Snapshots> made) { self->OnVisible(std::move(made)); },
       [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); });
 }
 
-std::optional<SnapshotWrite> Transition::Conclude(absl::StatusOr<NewVersions> versions) {
-  if (!versions.ok()) {
-    End(versions.status());
-  } else if (!versions->empty()) {
-    return SnapshotWrite{
-        ToDraft(*std::move(versions)), durability(),
-        [self = shared_from_this()](absl::StatusOr<Snapshots> made) { self->OnVisible(std::move(made)); },
-        [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); }};
-  } else if (target_.request.has_value()) {
-    RememberAlone();
-  } else {
-    End(base_.snapshot());
-  }
-  return std::nullopt;
+void Transition::Conclude(absl::StatusOr<NewVersions>&& versions, std::vector<SnapshotWrite>& writes) {
+  if (!versions.ok()) return End(versions.status());
+  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
+  SnapshotWrite& write = writes.emplace_back();
+  FillDraft(write.draft, *std::move(versions));
+  write.durability = durability();
+  write.visible = [self = shared_from_this()](absl::StatusOr<Snapshots> made) {
+    self->OnVisible(std::move(made));
+  };
+  write.durable = [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); };
 }
 
-SnapshotDraft Transition::ToDraft(NewVersions&& versions) {
-  SnapshotDraft draft;
+void Transition::FillDraft(SnapshotDraft& draft, NewVersions&& versions) {
   draft.parent = base_.snapshot();
   draft.laid_out = base_.laid_out();
   draft.model = base_.model();
@@ -101,7 +98,6 @@ SnapshotDraft Transition::ToDraft(NewVersions&& versions) {
   draft.versions = std::move(versions);
   draft.move_branch = turn_;
   draft.request = std::move(target_.request);
-  return draft;
 }
 
 std::optional<RequestRecord> Transition::ToRequestRecord() const {
@@ -113,7 +109,7 @@ std::optional<RequestRecord> Transition::ToRequestRecord() const {
   return request;
 }
 
-void Transition::OnVisible(absl::StatusOr<Snapshots> made) {
+void Transition::OnVisible(absl::StatusOr<Snapshots>&& made) {
   if (!made.ok()) return End(made.status());
   made_ = *std::move(made);
   LeaveTurn();  // The next step of the branch need not wait for this one's disk.

@@ -91,16 +91,15 @@ class Transition : public std::enable_shared_from_this<Transition> {
 
   void Run();
 
-  // What Run consists of once the versions are computed, for who commits several transitions at once: either
-  // Conclude ends this, when there are none, or tells how they are to be committed. The callbacks of that end
-  // this.
-  std::optional<SnapshotWrite> Conclude(absl::StatusOr<NewVersions> versions);
+  // What Run consists of once the versions are computed, for who commits several transitions at once: this
+  // adds what is to be committed to `writes`, by whose callbacks it ends, or ends when there is nothing.
+  void Conclude(absl::StatusOr<NewVersions>&& versions, std::vector<SnapshotWrite>& writes);
 
   // The same in parts, for who commits all of several transitions or none: what commits `versions`, of which
   // there is one at least; what else is to be remembered, when there are none; what both lead to.
-  SnapshotDraft ToDraft(NewVersions&& versions);
+  void FillDraft(SnapshotDraft& draft, NewVersions&& versions);
   std::optional<RequestRecord> ToRequestRecord() const;
-  void OnVisible(absl::StatusOr<Snapshots> made);
+  void OnVisible(absl::StatusOr<Snapshots>&& made);
   void OnDurable(absl::Status durable);
 
   // Gives the turn on, and calls Finish.

@@ -366,5 +366,47 @@ TEST_F(LoaderTest, OutputWithoutAShapeIsRefused) {
                           "with dynamic dimensions"));
 }
 
+TEST_F(LoaderTest, BatchingNeedsTheBatchAxisEverywhere) {
+  folder_.Write("m/model.textproto", std::string(kCounterText) + "batching { max_batch_size: 8 }\n");
+  GraphBuilder graph;
+  graph.Input({"count", DType::kInt32, {{Dim::kDynamic, "batch"}}})
+      .Input({"x", DType::kInt32, {}})
+      .Node("Add", {"count", "x"}, {"count.next"})
+      .Output({"count.next", DType::kInt32, {{4, ""}}});
+  folder_.Write("m/step.onnx", graph.Bytes());
+  EXPECT_THAT(
+      Faults(),
+      ElementsAre("step.onnx: input \"x\" is int32 (); expected a dynamic outermost axis, along which "
+                  "the steps of a batch are stacked, since the model declares batching",
+                  "step.onnx: output \"count.next\" is int32 (4); expected a dynamic outermost axis, "
+                  "along which the steps of a batch are stacked, since the model declares batching"));
+}
+
+TEST_F(LoaderTest, BatchingNeedsAGraphInput) {
+  folder_.Write("m/model.textproto", "batching { max_batch_size: 8 }\nmethod { name: \"step\" }");
+  GraphBuilder graph;
+  graph.Initializer("c", Array::Zeros(DType::kFloat32, Shape::Of({2})))
+      .Node("Identity", {"c"}, {"y"})
+      .Output({"y", DType::kFloat32, {{Dim::kDynamic, "n"}}});
+  folder_.Write("m/step.onnx", graph.Bytes());
+  EXPECT_THAT(Faults(), Contains("step.onnx: the graph has no input; expected at least one, since the model "
+                                 "declares batching"));
+}
+
+TEST_F(LoaderTest, BatchingHasBounds) {
+  folder_.Write("m/step.onnx", CounterGraph().Bytes());
+  for (const auto& [text, fault] :
+       {std::pair("batching {}", "model.textproto: batching.max_batch_size is 0; expected 2 to 4096"),
+        std::pair("batching { max_batch_size: 4097 }",
+                  "model.textproto: batching.max_batch_size is 4097; expected 2 to 4096"),
+        std::pair("batching { max_batch_size: 2 max_queue_delay_micros: -1 }",
+                  "model.textproto: batching.max_queue_delay_micros is -1; expected 0 to 1000000"),
+        std::pair("batching { max_batch_size: 2 max_queue_delay_micros: 1000001 }",
+                  "model.textproto: batching.max_queue_delay_micros is 1000001; expected 0 to 1000000")}) {
+    folder_.Write("m/model.textproto", std::string(kCounterText) + text);
+    EXPECT_THAT(Faults(), Contains(fault));
+  }
+}
+
 }  // namespace
 }  // namespace stepwell

@@ -79,6 +79,7 @@ OnnxMethod::OnnxMethod(std::shared_ptr<const OnnxGraph> graph, const GraphInfo& 
   for (size_t i = 0; i < bound.feeds.size(); ++i) {
     const TensorSpec& input = of_one_step.inputs[i];
     graph_inputs_.push_back({input.name, bound.feeds[i], ToElementType(input.dtype)});
+    has_fixed_inputs_ = has_fixed_inputs_ && FixedShape(input).has_value();
   }
   for (const TensorSpec& output : of_one_step.outputs) {
     // ONNX Runtime hands a graph input that is an output itself through, and never writes what it is given
@@ -143,39 +144,35 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
 }
 
 bool OnnxMethod::AreAlike(const MethodCall& a, const MethodCall& b) const {
-  return std::ranges::all_of(graph_inputs_, [&](const Input& input) {
-    return FedTo(input, a.inputs, a.state).shape() == FedTo(input, b.inputs, b.state).shape();
-  });
+  if (!has_batch_axis_) return &a == &b;
+  return has_fixed_inputs_ || std::ranges::all_of(graph_inputs_, [&](const Input& input) {
+           return FedTo(input, a.inputs, a.state).shape() == FedTo(input, b.inputs, b.state).shape();
+         });
 }
 
 std::vector<absl::StatusOr<MethodResult>> OnnxMethod::RunBatch(absl::Span<const MethodCall> calls) const {
   std::vector<absl::StatusOr<MethodResult>> results(calls.size());
   std::vector<size_t> left(calls.size());
   std::iota(left.begin(), left.end(), size_t{0});
+  std::vector<MethodCall> stacked;
   while (!left.empty()) {
-    const auto others = std::ranges::stable_partition(
-        left, [&](size_t i) { return has_batch_axis_ && AreAlike(calls[i], calls[left.front()]); });
-    const auto alike = has_batch_axis_ ? others.begin() : left.begin() + 1;
-    const std::vector<size_t> together(left.begin(), alike);
-    left.erase(left.begin(), alike);
-    absl::StatusOr<std::vector<ArrayVector>> made = absl::CancelledError();
-    if (together.size() > 1) {
-      std::vector<MethodCall> stacked;
-      stacked.reserve(together.size());
-      for (const size_t i : together) stacked.push_back(calls[i]);
-      made = RunStacked(stacked);
+    const MethodCall& first = calls[left.front()];
+    const auto others =
+        std::ranges::stable_partition(left, [&](size_t i) { return AreAlike(calls[i], first); }).begin();
+    const absl::Span<const size_t> together(left.data(), static_cast<size_t>(others - left.begin()));
+    stacked.clear();
+    for (const size_t i : together) stacked.push_back(calls[i]);
+    // What failed together may have failed for the sake of one.
+    if (stacked.size() == 1 || !RunStacked(stacked, together, results).ok()) {
+      for (const size_t i : together) results[i] = Run(calls[i].inputs, calls[i].state);
     }
-    for (size_t k = 0; k < together.size(); ++k) {
-      const size_t i = together[k];
-      // What failed together may fail for the sake of one.
-      results[i] = made.ok() ? Distribute((*made)[k]) : Run(calls[i].inputs, calls[i].state);
-    }
+    left.erase(left.begin(), others);
   }
   return results;
 }
 
-absl::StatusOr<std::vector<ArrayVector>> OnnxMethod::RunStacked(absl::Span<const MethodCall> calls) const
-    try {
+absl::Status OnnxMethod::RunStacked(absl::Span<const MethodCall> calls, absl::Span<const size_t> places,
+                                    std::vector<absl::StatusOr<MethodResult>>& results) const try {
   const auto count = static_cast<int64_t>(calls.size());
   std::vector<MutableBuffer> stacks;  // What `fed` and `written` refer to.
   OrtValues fed;
@@ -211,23 +208,31 @@ absl::StatusOr<std::vector<ArrayVector>> OnnxMethod::RunStacked(absl::Span<const
     bytes.push_back(stack.data());
   }
   if (absl::Status status = RunGraph(fed, written, false); !status.ok()) return status;
-  std::vector<ArrayVector> made(calls.size(), ArrayVector(graph_outputs_.size()));
+  absl::InlinedVector<Shape, 4> shapes;
   for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
     const Output& output = graph_outputs_[slot];
-    absl::StatusOr<Shape> shape =
-        output.shape.has_value() ? *output.shape : ShapeOf(*written[slot], output, count);
+    if (output.shape.has_value()) {
+      shapes.push_back(*output.shape);
+      continue;
+    }
+    absl::StatusOr<Shape> shape = ShapeOf(*written[slot], output, count);
     if (!shape.ok()) return shape.status();
-    if (!output.shape.has_value()) {
-      void* data = nullptr;
-      STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorMutableData(written[slot].get(), &data));
-      bytes[slot] = static_cast<const std::byte*>(data);
-    }
-    const auto row = static_cast<size_t>(shape->ByteCount(output.dtype));
-    for (size_t i = 0; i < calls.size(); ++i) {
-      made[i][slot] = Array::Unchecked(output.dtype, *shape, Buffer::Copy({bytes[slot] + i * row, row}));
-    }
+    shapes.push_back(*std::move(shape));
+    void* data = nullptr;
+    STEPWELL_RETURN_IF_ORT_FAILS(ort_.GetTensorMutableData(written[slot].get(), &data));
+    bytes[slot] = static_cast<const std::byte*>(data);
   }
-  return made;
+  ArrayVector made;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    made.clear();
+    for (size_t slot = 0; slot < shapes.size(); ++slot) {
+      const DType dtype = graph_outputs_[slot].dtype;
+      const auto row = static_cast<size_t>(shapes[slot].ByteCount(dtype));
+      made.push_back(Array::Unchecked(dtype, shapes[slot], Buffer::Copy({bytes[slot] + i * row, row})));
+    }
+    results[places[i]] = Distribute(made);
+  }
+  return absl::OkStatus();
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError("no memory for a batch");
 }

@@ -87,10 +87,11 @@ class OnnxMethod final : public Method {
   absl::StatusOr<Shape> ShapeOf(const OrtValue& value, const Output& output, int64_t count) const;
   absl::StatusOr<Array> Adopt(OrtValuePtr value, const Output& output, absl::Span<const Array> inputs,
                               absl::Span<const Array> state) const;
-  // Whether every array that the graph reads has the same shape in both.
+  // Whether both, which may be the same, can be in one run: what the graph reads has the same shapes.
   bool AreAlike(const MethodCall& a, const MethodCall& b) const;
-  // What the graph made of each of `calls`, which are alike: an array for each graph output.
-  absl::StatusOr<std::vector<ArrayVector>> RunStacked(absl::Span<const MethodCall> calls) const;
+  // Runs `calls`, which are alike, as one, and puts the result of each at its place in `results`.
+  absl::Status RunStacked(absl::Span<const MethodCall> calls, absl::Span<const size_t> places,
+                          std::vector<absl::StatusOr<MethodResult>>& results) const;
   bool IsFed(const void* data, absl::Span<const Array> inputs, absl::Span<const Array> state) const;
   // Takes what the method computed out of what the graph made.
   absl::StatusOr<MethodResult> Distribute(ArrayVector& made) const;
@@ -106,6 +107,7 @@ class OnnxMethod final : public Method {
   std::vector<Output> graph_outputs_;
   std::vector<const char*> input_names_;   // Of graph_inputs_.
   std::vector<const char*> output_names_;  // Of graph_outputs_.
+  bool has_fixed_inputs_ = true;           // Each of them is of the same shape in every call.
   std::vector<int> output_slots_;
   std::vector<Write> state_writes_;
 
