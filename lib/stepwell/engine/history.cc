@@ -124,8 +124,8 @@ void History::Delete(DeleteSnapshotsRequest request, std::optional<RequestKey> k
         absl::StrCat(request.versions.size(), " versions to delete; expected 1 to ", kMaxDeletions)));
   }
   std::ranges::sort(request.versions);
-  const auto repeated = std::ranges::unique(request.versions);
-  request.versions.erase(repeated.begin(), repeated.end());
+  request.versions.erase(std::unique(request.versions.begin(), request.versions.end()),
+                         request.versions.end());
   SnapshotDrop drop{.versions = request.versions};
   if (key.has_value()) drop.request = key->ToRecord(clock_->Now());
   store_->DropSnapshots(std::move(drop), request.durability.value_or(default_durability_),

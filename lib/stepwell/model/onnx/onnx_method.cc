@@ -158,7 +158,7 @@ std::vector<absl::StatusOr<MethodResult>> OnnxMethod::RunBatch(absl::Span<const 
   while (!left.empty()) {
     const MethodCall& first = calls[left.front()];
     const auto others =
-        std::ranges::stable_partition(left, [&](size_t i) { return AreAlike(calls[i], first); }).begin();
+        std::stable_partition(left.begin(), left.end(), [&](size_t i) { return AreAlike(calls[i], first); });
     const absl::Span<const size_t> together(left.data(), static_cast<size_t>(others - left.begin()));
     stacked.clear();
     for (const size_t i : together) stacked.push_back(calls[i]);
