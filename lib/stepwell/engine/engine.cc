@@ -60,11 +60,11 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
 
 template <typename Request, typename Result, typename Run, typename Repeat>
 void Engine::Once(Request&& request, Callback<Result>&& done, Run run, Repeat repeat) {
-  if (request.request_id.empty()) return run(std::move(request), std::nullopt, std::move(done));
+  if (request.request_id.empty()) return run(std::forward<Request>(request), std::nullopt, std::move(done));
   const absl::Status valid = RequestIds::CheckId(request.request_id);
   if (!valid.ok()) return std::move(done)(valid);
   const RequestKey key{request.request_id, DigestOf(request)};
-  OnceUnder(key, std::move(request), std::move(done), std::move(run), std::move(repeat));
+  OnceUnder(key, std::forward<Request>(request), std::move(done), std::move(run), std::move(repeat));
 }
 
 template <typename Request, typename Result, typename Run, typename Repeat>
@@ -72,8 +72,8 @@ void Engine::OnceUnder(const RequestKey& key, Request&& request, Callback<Result
                        Repeat repeat) {
   const CallContext call = request.call;
   request_ids_.Enter(key, call,
-                     [this, key = RequestKey(key), request = std::move(request), done = std::move(done),
-                      run = std::move(run), repeat = std::move(repeat)](
+                     [this, key = RequestKey(key), request = std::forward<Request>(request),
+                      done = std::move(done), run = std::move(run), repeat = std::move(repeat)](
                          absl::StatusOr<std::shared_ptr<const RequestRecord>> known) mutable {
                        if (!known.ok()) return std::move(done)(known.status());
                        Callback<Result> leave = [this, id = key.id, done = std::move(done)](
