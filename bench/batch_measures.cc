@@ -105,10 +105,6 @@ v1::StepRequest StepOfGru(int64_t version) {
   return request;
 }
 
-absl::Status ToStatus(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
 class RemoteBatch final : public Measure {
  public:
   static absl::StatusOr<std::unique_ptr<Measure>> Make(int states) {
@@ -145,7 +141,7 @@ class RemoteBatch final : public Measure {
       grpc::ClientContext context;
       v1::BatchStepResponse reply;
       const grpc::Status stepped = stub_.BatchStep(&context, batch_, &reply);
-      if (!stepped.ok()) return ToStatus(stepped);
+      if (!stepped.ok()) return FromGrpc("BatchStep", stepped);
       for (int i = 0; i < reply.results_size(); ++i) {
         const v1::BatchStepResponse::Result& one = reply.results(i);
         if (one.has_status()) return absl::InternalError(one.status().message());

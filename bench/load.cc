@@ -16,12 +16,6 @@ using Clock = std::chrono::steady_clock;
 // No call takes so long; one that does is a server that hangs.
 constexpr auto kPatience = std::chrono::seconds(30);
 
-absl::Status FromGrpc(const std::string& method, const grpc::Status& status) {
-  if (status.ok()) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                      absl::StrCat(method, ": ", status.error_message()));
-}
-
 // The next event of `queue`.
 absl::StatusOr<std::pair<void*, bool>> NextEvent(grpc::CompletionQueue& queue) {
   std::pair<void*, bool> event;
@@ -33,6 +27,12 @@ absl::StatusOr<std::pair<void*, bool>> NextEvent(grpc::CompletionQueue& queue) {
 }
 
 }  // namespace
+
+absl::Status FromGrpc(const std::string& method, const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      absl::StrCat(method, ": ", status.error_message()));
+}
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;

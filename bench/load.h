@@ -17,6 +17,9 @@ namespace stepwell::bench {
 // A channel to a server of the benchmark, over TCP on the loopback.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address);
 
+// The status of a call; `method` begins its message.
+absl::Status FromGrpc(const std::string& method, const grpc::Status& status);
+
 // Steps a number of streams over one channel, each from the version that its last reply gave: as many calls
 // are outstanding as there are streams, all on one completion queue and one thread. The same for every server
 // that answers StepRequests with StepResponses. Thread-compatible.

@@ -1,6 +1,7 @@
 #include "bench/servers.h"
 
 #include "absl/strings/escaping.h"
+#include "bench/load.h"
 
 namespace stepwell::bench {
 
@@ -20,7 +21,7 @@ absl::StatusOr<int64_t> MakeState(v1::StateService::Stub& stub, const std::strin
   v1::MakeStateResponse response;
   const grpc::Status made = stub.MakeState(&context, request, &response);
   if (made.ok()) return response.snapshot().version();
-  return absl::Status(static_cast<absl::StatusCode>(made.error_code()), made.error_message());
+  return FromGrpc("MakeState", made);
 }
 
 }  // namespace stepwell::bench

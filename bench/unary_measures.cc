@@ -41,9 +41,7 @@ class UnaryMeasure final : public Measure {
     grpc::ClientContext context;
     v1::StepResponse reply;
     const grpc::Status stepped = stub.Step(&context, requests[0], &reply);
-    if (!stepped.ok()) {
-      return absl::Status(static_cast<absl::StatusCode>(stepped.error_code()), stepped.error_message());
-    }
+    if (!stepped.ok()) return FromGrpc("Step", stepped);
     reply.set_version(1 << 20);  // As many bytes as versions have once some steps are made.
     absl::StatusOr<std::unique_ptr<ChildProcess>> echo = StartEcho(reply.SerializeAsString());
     if (!echo.ok()) return echo.status();

@@ -183,9 +183,7 @@ void AddBatchCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell batch tick.jsonl --output y\n"
       "  stepwell batch --all-or-nothing < tick.jsonl");
-  command->callback([arguments, &chosen] {
-    chosen = [arguments](Session& session) { return Batch(session, *arguments); };
-  });
+  Choose(*command, chosen, [arguments](Session& session) { return Batch(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

@@ -92,9 +92,8 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
   const auto arguments = std::make_shared<BranchArguments>();
   const auto run = [arguments, &chosen](CLI::App& command,
                                         absl::Status (*function)(Session&, const BranchArguments&)) {
-    command.callback([arguments, &chosen, function] {
-      chosen = [arguments, function](Session& session) { return function(session, *arguments); };
-    });
+    Choose(command, chosen,
+           [arguments, function](Session& session) { return function(session, *arguments); });
   };
   const auto add_name = [arguments](CLI::App& command, const char* help) {
     AddPositional(command, "NAME", arguments->name, help)->required();

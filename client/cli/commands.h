@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +14,11 @@ namespace stepwell::cli {
 
 // What a command line asks for.
 using Command = std::function<absl::Status(Session&)>;
+
+// Has a command line that names `command` ask for `run`. `chosen` must outlive the application.
+inline void Choose(CLI::App& command, Command& chosen, Command run) {
+  command.callback([&chosen, run = std::move(run)] { chosen = run; });
+}
 
 // Each adds its commands to `app`; parsing a command line sets `chosen`, which must outlive `app`.
 void AddModelCommands(CLI::App& app, Command& chosen);     // models, load, unload

@@ -43,9 +43,7 @@ void AddDeleteCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell delete 42\n"
       "  stepwell delete 40 41 42 --json");
-  command->callback([versions, &chosen] {
-    chosen = [versions](Session& session) { return DeleteVersions(session, *versions); };
-  });
+  Choose(*command, chosen, [versions](Session& session) { return DeleteVersions(session, *versions); });
 }
 
 }  // namespace stepwell::cli

@@ -156,8 +156,7 @@ void AddDiffCommand(CLI::App& app, Command& chosen) {
       "  stepwell diff 1 live\n"
       "  stepwell diff live trial --subtree 'blocks[0]' --all\n"
       "  stepwell diff 3 4 --json | jq '.arrays | keys'");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Diff(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Diff(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

@@ -124,8 +124,7 @@ void AddGetCommand(CLI::App& app, Command& chosen) {
       "  stepwell get 3 --subtree 'blocks[0].norm'\n"
       "  stepwell get live 'cache[0]' --slice 0:4,::2\n"
       "  stepwell get live hidden --slice=-2: --npy last.npy");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Get(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Get(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

@@ -75,18 +75,15 @@ void AddLabelCommands(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell label 42 quality=good\n"
       "  stepwell label live stage=production --remove owner");
-  label->callback([arguments, &chosen] {
-    chosen = [arguments](Session& session) { return Label(session, *arguments); };
-  });
+  Choose(*label, chosen, [arguments](Session& session) { return Label(session, *arguments); });
 
   for (const bool pinned : {true, false}) {
     CLI::App* pin = app.add_subcommand(pinned ? "pin" : "unpin",
                                        pinned ? "Keeps a version from being dropped" : "Takes a pin away");
     AddPositional(*pin, "STATE", arguments->state, kStateHelp)->required();
     pin->footer(pinned ? "Example:\n  stepwell pin 42" : "Example:\n  stepwell unpin 42");
-    pin->callback([arguments, pinned, &chosen] {
-      chosen = [arguments, pinned](Session& session) { return Pin(session, arguments->state, pinned); };
-    });
+    Choose(*pin, chosen,
+           [arguments, pinned](Session& session) { return Pin(session, arguments->state, pinned); });
   }
 }
 

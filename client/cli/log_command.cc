@@ -134,8 +134,7 @@ void AddLogCommand(CLI::App& app, Command& chosen) {
       "  stepwell log live\n"
       "  stepwell log --model counter --limit 200\n"
       "  stepwell log live --since -1h --label quality=good");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Log(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Log(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

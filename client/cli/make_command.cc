@@ -69,8 +69,7 @@ void AddMakeCommand(CLI::App& app, Command& chosen) {
       "  stepwell make counter --set count=41 --label why=test\n"
       "  stepwell make prng_dropout --seed 7\n"
       "  stepwell make gru_cell --set hidden=@hidden.npy");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Make(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Make(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

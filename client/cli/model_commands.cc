@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
+#include "client/cli/reply.h"
 #include "client/cli/specs.h"
 #include "client/cli/table.h"
 
@@ -128,13 +129,7 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
 }
 
 absl::Status ShowModel(Session& session, const absl::StatusOr<v1::ModelInfo>& model) {
-  if (!model.ok()) return model.status();
-  if (session.json()) {
-    session.Write(ModelToJson(*model));
-  } else {
-    WriteModel(*model, session.out());
-  }
-  return absl::OkStatus();
+  return Show(session, model, ModelToJson, WriteModel);
 }
 
 // Of a list, which has a line for each model.
@@ -181,10 +176,8 @@ void AddModelCommands(CLI::App& app, Command& chosen) {
       "  stepwell models\n"
       "  stepwell models counter\n"
       "  stepwell models --json | jq -r '.models[].name'");
-  models->callback([name, &chosen] {
-    chosen = [name](Session& session) {
-      return name->empty() ? ListModels(session) : ShowModel(session, session.client().GetModel(*name));
-    };
+  Choose(*models, chosen, [name](Session& session) {
+    return name->empty() ? ListModels(session) : ShowModel(session, session.client().GetModel(*name));
   });
 
   CLI::App* load =
@@ -195,26 +188,23 @@ void AddModelCommands(CLI::App& app, Command& chosen) {
       "\n"
       "Example:\n"
       "  stepwell load counter");
-  load->callback([name, &chosen] {
-    chosen = [name](Session& session) { return ShowModel(session, session.client().LoadModel(*name)); };
-  });
+  Choose(*load, chosen,
+         [name](Session& session) { return ShowModel(session, session.client().LoadModel(*name)); });
 
   CLI::App* unload = app.add_subcommand("unload", "Makes the server forget a model; its snapshots stay");
   AddPositional(*unload, "MODEL", *name, "Its name")->required();
   const auto revision = std::make_shared<std::optional<int64_t>>();
   unload->add_option("--revision", *revision, "Only this one. Default: all of them")->type_name("N");
   unload->footer("Examples:\n  stepwell unload counter\n  stepwell unload counter --revision 1");
-  unload->callback([name, revision, &chosen] {
-    chosen = [name, revision](Session& session) {
-      const absl::Status unloaded = session.client().UnloadModel({*name, *revision});
-      if (!unloaded.ok()) return unloaded;
-      if (session.json()) {
-        session.Write({{"unloaded", *name}});
-      } else {
-        session.out() << "unloaded " << *name << "\n";
-      }
-      return absl::OkStatus();
-    };
+  Choose(*unload, chosen, [name, revision](Session& session) {
+    const absl::Status unloaded = session.client().UnloadModel({*name, *revision});
+    if (!unloaded.ok()) return unloaded;
+    if (session.json()) {
+      session.Write({{"unloaded", *name}});
+    } else {
+      session.out() << "unloaded " << *name << "\n";
+    }
+    return absl::OkStatus();
   });
 }
 

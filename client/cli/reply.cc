@@ -47,6 +47,17 @@ Json SnapshotToJson(const v1::Snapshot& snapshot) {
   return json;
 }
 
+Json BranchToJson(const v1::Branch& branch) {
+  Json json = {{"name", branch.name()}, {"model", branch.model()}, {"head", branch.head()}};
+  json["create_time"] = TimeUtil::ToString(branch.create_time());
+  json["update_time"] = TimeUtil::ToString(branch.update_time());
+  json["expire_time"] = branch.has_expire_time() ? Json(TimeUtil::ToString(branch.expire_time())) : Json();
+  json["labels"] = Sorted(branch.labels());
+  return json;
+}
+
+namespace {
+
 void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out) {
   Table table;
   table.Add({"version", absl::StrCat(snapshot.version())});
@@ -64,15 +75,6 @@ void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out) {
   table.Write(out);
 }
 
-Json BranchToJson(const v1::Branch& branch) {
-  Json json = {{"name", branch.name()}, {"model", branch.model()}, {"head", branch.head()}};
-  json["create_time"] = TimeUtil::ToString(branch.create_time());
-  json["update_time"] = TimeUtil::ToString(branch.update_time());
-  json["expire_time"] = branch.has_expire_time() ? Json(TimeUtil::ToString(branch.expire_time())) : Json();
-  json["labels"] = Sorted(branch.labels());
-  return json;
-}
-
 void WriteBranch(const v1::Branch& branch, std::ostream& out) {
   Table table;
   table.Add({"branch", branch.name()});
@@ -85,24 +87,14 @@ void WriteBranch(const v1::Branch& branch, std::ostream& out) {
   table.Write(out);
 }
 
+}  // namespace
+
 absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot) {
-  if (!snapshot.ok()) return snapshot.status();
-  if (session.json()) {
-    session.Write(SnapshotToJson(*snapshot));
-  } else {
-    WriteSnapshot(*snapshot, session.out());
-  }
-  return absl::OkStatus();
+  return Show(session, snapshot, SnapshotToJson, WriteSnapshot);
 }
 
 absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& branch) {
-  if (!branch.ok()) return branch.status();
-  if (session.json()) {
-    session.Write(BranchToJson(*branch));
-  } else {
-    WriteBranch(*branch, session.out());
-  }
-  return absl::OkStatus();
+  return Show(session, branch, BranchToJson, WriteBranch);
 }
 
 Json ArraysToJson(const client::NamedArrays& arrays) {

@@ -23,14 +23,23 @@ std::string LabelsToText(const google::protobuf::Map<std::string, std::string>& 
 std::string TimeToText(const google::protobuf::Timestamp& time);
 
 Json SnapshotToJson(const v1::Snapshot& snapshot);
-void WriteSnapshot(const v1::Snapshot& snapshot, std::ostream& out);
 
 // Writes what a command answers with, as the session says; the error when there is none.
+template <typename Message>
+absl::Status Show(Session& session, const absl::StatusOr<Message>& message, Json (*to_json)(const Message&),
+                  void (*write)(const Message&, std::ostream&)) {
+  if (!message.ok()) return message.status();
+  if (session.json()) {
+    session.Write(to_json(*message));
+  } else {
+    write(*message, session.out());
+  }
+  return absl::OkStatus();
+}
 absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot);
 absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& branch);
 
 Json BranchToJson(const v1::Branch& branch);
-void WriteBranch(const v1::Branch& branch, std::ostream& out);
 
 // {"NAME": {"dtype", "shape", "value"}, ...}
 Json ArraysToJson(const client::NamedArrays& arrays);

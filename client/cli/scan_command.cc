@@ -119,8 +119,7 @@ void AddScanCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell scan live --input x=[1,2,3]\n"
       "  stepwell scan live --input x=@day.npy --output score --npy scores.npy --keep-every 100");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Scan(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Scan(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

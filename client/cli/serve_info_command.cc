@@ -63,7 +63,7 @@ void AddServeInfoCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell serve-info\n"
       "  stepwell --server unix:/run/stepwell.sock serve-info --json");
-  command->callback([&chosen] { chosen = ServeInfo; });
+  Choose(*command, chosen, ServeInfo);
 }
 
 }  // namespace stepwell::cli

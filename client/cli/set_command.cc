@@ -69,8 +69,7 @@ void AddSetCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell set live count=0\n"
       "  stepwell set 3 running_mean=[0,0,0,0] running_var=@var.npy --label why=reset");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Set(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Set(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

@@ -25,8 +25,7 @@ void AddSnapshotCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell snapshot 3\n"
       "  stepwell snapshot live --json");
-  snapshot->callback(
-      [state, &chosen] { chosen = [state](Session& session) { return Show(session, *state); }; });
+  Choose(*snapshot, chosen, [state](Session& session) { return Show(session, *state); });
 }
 
 }  // namespace stepwell::cli

@@ -80,8 +80,7 @@ void AddStepCommand(CLI::App& app, Command& chosen) {
       "  stepwell step 3 --input x=[0.5,1,2] --fetch hidden\n"
       "  stepwell step live --method infer --input x=@batch.npy --output y\n"
       "  echo '{\"x\": [0.5, 1, 2]}' | stepwell step live --inputs - --json");
-  command->callback(
-      [arguments, &chosen] { chosen = [arguments](Session& session) { return Step(session, *arguments); }; });
+  Choose(*command, chosen, [arguments](Session& session) { return Step(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

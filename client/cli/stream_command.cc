@@ -93,9 +93,7 @@ void AddStreamCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell stream live < inputs.jsonl > outputs.jsonl\n"
       "  tail -f readings.jsonl | stepwell stream ward --output score");
-  command->callback([arguments, &chosen] {
-    chosen = [arguments](Session& session) { return Stream(session, *arguments); };
-  });
+  Choose(*command, chosen, [arguments](Session& session) { return Stream(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

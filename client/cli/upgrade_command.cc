@@ -50,9 +50,7 @@ void AddUpgradeCommand(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  stepwell upgrade live\n"
       "  stepwell upgrade @42 --revision 3 --adapt");
-  command->callback([arguments, &chosen] {
-    chosen = [arguments](Session& session) { return Upgrade(session, *arguments); };
-  });
+  Choose(*command, chosen, [arguments](Session& session) { return Upgrade(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

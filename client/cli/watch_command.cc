@@ -136,9 +136,7 @@ void AddWatchCommand(CLI::App& app, Command& chosen) {
       "  stepwell watch live\n"
       "  stepwell watch --prefix ward/ --json\n"
       "  stepwell watch live --after 42 --count 1");
-  command->callback([arguments, &chosen] {
-    chosen = [arguments](Session& session) { return Watch(session, *arguments); };
-  });
+  Choose(*command, chosen, [arguments](Session& session) { return Watch(session, *arguments); });
 }
 
 }  // namespace stepwell::cli

@@ -113,6 +113,7 @@ client::SetArraysRequest ToClient(const SetArraysRequest& request) {
   for (const auto& [index, array] : request.arrays) to.arrays.emplace_back(ToClient(index), array);
   return to;
 }
+
 class ClientWatch final : public Api::Watch {
  public:
   explicit ClientWatch(std::unique_ptr<client::BranchWatch> watch) : watch_(std::move(watch)) {}

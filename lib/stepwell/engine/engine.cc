@@ -119,7 +119,8 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
       (*model)->state_spec().MakeInitial(request.arrays, request.rng_seed);
   if (!arrays.ok()) return std::move(done)(arrays.status());
 
-  SnapshotDraft draft;
+  SnapshotWrite write{.durability = request.durability.value_or(options_.default_durability)};
+  SnapshotDraft& draft = write.draft;
   draft.model = *model;
   draft.labels = std::move(request.labels);
   draft.request = std::move(key);
@@ -137,21 +138,20 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
   };
   auto pending = std::make_shared<Pending>(Pending{std::move(done), {}});
   pending->result.branch = draft.new_branch;
-  writer_.Write(
-      std::move(draft), request.durability.value_or(options_.default_durability),
-      [pending](const absl::StatusOr<Snapshots>& made) {
-        if (!made.ok()) return std::move(pending->done)(made.status());
-        pending->result.snapshot = made->back();
-      },
-      [pending](absl::Status durable) {
-        if (!durable.ok()) return std::move(pending->done)(std::move(durable));
-        MakeStateResult& result = pending->result;
-        if (result.branch.has_value()) {
-          result.branch->head = result.snapshot->version();
-          result.branch->create_time = result.branch->update_time = result.snapshot->record().create_time;
-        }
-        std::move(pending->done)(std::move(result));
-      });
+  write.visible = [pending](const absl::StatusOr<Snapshots>& made) {
+    if (!made.ok()) return std::move(pending->done)(made.status());
+    pending->result.snapshot = made->back();
+  };
+  write.durable = [pending](absl::Status durable) {
+    if (!durable.ok()) return std::move(pending->done)(std::move(durable));
+    MakeStateResult& result = pending->result;
+    if (result.branch.has_value()) {
+      result.branch->head = result.snapshot->version();
+      result.branch->create_time = result.branch->update_time = result.snapshot->record().create_time;
+    }
+    std::move(pending->done)(std::move(result));
+  };
+  writer_.Write(std::move(write));
 }
 
 void Engine::Step(StepRequest request, Callback<StepResult> done) {

@@ -47,9 +47,7 @@ bool Appends(const NewVersion& next, int position) {
 void StoreRowsAlone(NewVersion& next, const SnapshotRecord& parent, StoredSnapshot& stored) {
   SnapshotRecord& record = stored.record;
   for (auto& [position, rows] : next.appended) {
-    const auto at = record.writers.begin() + position;
-    Array& place =
-        stored.written[static_cast<size_t>(std::count(record.writers.begin(), at, record.version))];
+    Array& place = stored.written[stored.SlotOf(position)];
     record.new_bytes += rows.byte_count() - place.byte_count();
     place = std::move(rows);
     record.chains.Append(position, parent.writers[static_cast<size_t>(position)]);
@@ -120,19 +118,14 @@ void SnapshotWriter::Take(size_t count, Numbers&& numbers,
   });
 }
 
-void SnapshotWriter::Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
-                           Store::DoneCallback&& durable) {
-  const size_t count = draft.versions.size();
+void SnapshotWriter::Write(SnapshotWrite&& write) {
+  const size_t count = write.draft.versions.size();
   Numbers numbers;
-  if (TakeAtHand(count, numbers)) {
-    return Commit(numbers, std::move(draft), durability, std::move(visible), std::move(durable));
-  }
-  Take(count, std::move(numbers),
-       [this, draft = std::move(draft), durability, visible = std::move(visible),
-        durable = std::move(durable)](absl::StatusOr<Numbers> taken) mutable {
-         if (!taken.ok()) return std::move(visible)(taken.status());
-         Commit(*taken, std::move(draft), durability, std::move(visible), std::move(durable));
-       });
+  if (TakeAtHand(count, numbers)) return Commit(numbers, std::move(write));
+  Take(count, std::move(numbers), [this, write = std::move(write)](absl::StatusOr<Numbers> taken) mutable {
+    if (!taken.ok()) return std::move(write.visible)(taken.status());
+    Commit(*taken, std::move(write));
+  });
 }
 
 void SnapshotWriter::WriteEach(std::vector<SnapshotWrite>&& writes) {
@@ -143,9 +136,7 @@ void SnapshotWriter::WriteEach(std::vector<SnapshotWrite>&& writes) {
     is_one_batch = is_one_batch && write.durability == writes.front().durability;
   }
   if (!is_one_batch) {
-    for (SnapshotWrite& write : writes) {
-      Write(std::move(write.draft), write.durability, std::move(write.visible), std::move(write.durable));
-    }
+    for (SnapshotWrite& write : writes) Write(std::move(write));
     return;
   }
   Take(count, {}, [this, writes = std::move(writes)](absl::StatusOr<Numbers> taken) mutable {
@@ -200,19 +191,18 @@ Snapshots SnapshotWriter::AddTo(CommitBatch& batch, absl::Span<const Version> nu
   return made;
 }
 
-void SnapshotWriter::Commit(absl::Span<const Version> numbers, SnapshotDraft&& draft, Durability durability,
-                            SnapshotCallback&& visible, Store::DoneCallback&& durable) {
+void SnapshotWriter::Commit(absl::Span<const Version> numbers, SnapshotWrite&& write) {
   CommitBatch batch;
-  Snapshots made = AddTo(batch, numbers, std::move(draft), clock_->Now());
+  Snapshots made = AddTo(batch, numbers, std::move(write.draft), clock_->Now());
   store_->Commit(
-      std::move(batch), durability,
+      std::move(batch), write.durability,
       [this, epoch = cache_->epoch(), made = std::move(made),
-       visible = std::move(visible)](absl::Status status) mutable {
+       visible = std::move(write.visible)](absl::Status status) mutable {
         if (!status.ok()) return std::move(visible)(std::move(status));
         PutInCache(made, epoch);
         std::move(visible)(std::move(made));
       },
-      std::move(durable));
+      std::move(write.durable));
 }
 
 void SnapshotWriter::CommitEach(const Numbers& numbers, std::vector<SnapshotWrite>&& writes) {
@@ -226,7 +216,7 @@ void SnapshotWriter::CommitEach(const Numbers& numbers, std::vector<SnapshotWrit
   struct Part {
     Ends ends;
     Snapshots made;
-    SnapshotCallback visible;
+    SnapshotWrite::VisibleCallback visible;
     Store::DoneCallback durable;
   };
   struct Parts {

@@ -54,35 +54,35 @@ struct SnapshotDraft {
   std::optional<RequestKey> request;  // To remember what came of it.
 };
 
-// One of several drafts that are written at once. The callbacks are those of SnapshotWriter::Write.
+// A draft, and who is told what becomes of it. `visible` gets the snapshots once others can see them, or why
+// they never will be; only in the first case, `durable` follows when `durability` is reached.
 struct SnapshotWrite {
+  using VisibleCallback = absl::AnyInvocable<void(absl::StatusOr<Snapshots>)>;
+
   SnapshotDraft draft;
   Durability durability = Durability::kAsync;
-  absl::AnyInvocable<void(absl::StatusOr<Snapshots>)> visible;
+  VisibleCallback visible;
   Store::DoneCallback durable;
 };
 
 // Gives drafts their versions and commits them. Thread-safe.
 class SnapshotWriter {
  public:
-  using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<Snapshots>)>;
   using SnapshotsCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Snapshots>>)>;
 
   // None is owned; all must outlive this.
   SnapshotWriter(Store* store, SnapshotCache* cache, VersionAllocator* versions, const Clock* clock)
       : store_(store), cache_(cache), versions_(versions), clock_(clock) {}
 
-  // Commits `draft`. `visible` gets the snapshots once others can see them, or why they never will be; only
-  // in the first case, `durable` follows when `durability` is reached. Errors are those of Store.
-  void Write(SnapshotDraft&& draft, Durability durability, SnapshotCallback&& visible,
-             Store::DoneCallback&& durable);
+  // Commits the draft of `write`. Errors are those of Store.
+  void Write(SnapshotWrite&& write);
 
   // Commits each of `writes` by itself, as Write does, but as one batch while the store refuses none of them.
   // No two move the same branch.
   void WriteEach(std::vector<SnapshotWrite>&& writes);
 
   // Commits all of `drafts` and `requests`, or nothing; no two of the drafts move the same branch. The
-  // callbacks are as Write's; `visible` gets the snapshots of each draft.
+  // callbacks are as SnapshotWrite's; `visible` gets the snapshots of each draft.
   void WriteAll(std::vector<SnapshotDraft>&& drafts, std::vector<RequestRecord>&& requests,
                 Durability durability, SnapshotsCallback&& visible, Store::DoneCallback&& durable);
 
@@ -93,8 +93,7 @@ class SnapshotWriter {
   bool TakeAtHand(size_t count, Numbers& numbers);
   // Adds numbers to `numbers` until they are `count`, however long it takes.
   void Take(size_t count, Numbers&& numbers, absl::AnyInvocable<void(absl::StatusOr<Numbers>)>&& done);
-  void Commit(absl::Span<const Version> numbers, SnapshotDraft&& draft, Durability durability,
-              SnapshotCallback&& visible, Store::DoneCallback&& durable);
+  void Commit(absl::Span<const Version> numbers, SnapshotWrite&& write);
   void CommitEach(const Numbers& numbers, std::vector<SnapshotWrite>&& writes);
   void CommitAll(const Numbers& numbers, std::vector<SnapshotDraft>&& drafts,
                  std::vector<RequestRecord>&& requests, Durability durability, SnapshotsCallback&& visible,

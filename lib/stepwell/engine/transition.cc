@@ -67,21 +67,31 @@ void Transition::Run() {
   const absl::Status waits = target_.call.Check();
   if (!waits.ok()) return End(waits);
   absl::StatusOr<NewVersions> versions = Compute();
-  if (!versions.ok()) return End(versions.status());
-  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
-  SnapshotDraft draft;
-  FillDraft(draft, *std::move(versions));
-  context_.writer->Write(
-      std::move(draft), durability(),
-      [self = shared_from_this()](absl::StatusOr<Snapshots> made) { self->OnVisible(std::move(made)); },
-      [self = shared_from_this()](absl::Status durable) { self->OnDurable(std::move(durable)); });
+  if (EndsWithout(versions)) return;
+  SnapshotWrite write;
+  FillWrite(write, *std::move(versions));
+  context_.writer->Write(std::move(write));
 }
 
 void Transition::Conclude(absl::StatusOr<NewVersions>&& versions, std::vector<SnapshotWrite>& writes) {
-  if (!versions.ok()) return End(versions.status());
-  if (versions->empty()) return target_.request.has_value() ? RememberAlone() : End(base_.snapshot());
-  SnapshotWrite& write = writes.emplace_back();
-  FillDraft(write.draft, *std::move(versions));
+  if (!EndsWithout(versions)) FillWrite(writes.emplace_back(), *std::move(versions));
+}
+
+bool Transition::EndsWithout(const absl::StatusOr<NewVersions>& versions) {
+  if (!versions.ok()) {
+    End(versions.status());
+  } else if (!versions->empty()) {
+    return false;
+  } else if (target_.request.has_value()) {
+    RememberAlone();
+  } else {
+    End(base_.snapshot());
+  }
+  return true;
+}
+
+void Transition::FillWrite(SnapshotWrite& write, NewVersions&& versions) {
+  FillDraft(write.draft, std::move(versions));
   write.durability = durability();
   write.visible = [self = shared_from_this()](absl::StatusOr<Snapshots> made) {
     self->OnVisible(std::move(made));

@@ -1,6 +1,8 @@
 #ifndef STEPWELL_STORAGE_RECORD_H_
 #define STEPWELL_STORAGE_RECORD_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,6 +53,12 @@ struct SnapshotRecord {
 struct StoredSnapshot {
   SnapshotRecord record;
   absl::InlinedVector<Array, 1> written;
+
+  // Where in `written` that of `position` stands, which the snapshot wrote.
+  size_t SlotOf(int position) const {
+    return static_cast<size_t>(
+        std::count(record.writers.begin(), record.writers.begin() + position, record.version));
+  }
 };
 
 // A named pointer to a version of one model.

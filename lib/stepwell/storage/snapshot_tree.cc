@@ -1,6 +1,5 @@
 #include "stepwell/storage/snapshot_tree.h"
 
-#include <algorithm>
 #include <iterator>
 
 namespace stepwell {
@@ -10,12 +9,10 @@ constexpr Version kNone{0};
 
 std::optional<SnapshotTree::Part> FindWritten(const StoredSnapshot& snapshot, int position) {
   const auto& writers = snapshot.record.writers;
-  const Version version = snapshot.record.version;
   if (position < 0 || position >= std::ssize(writers)) return std::nullopt;
-  const auto at = writers.begin() + position;
-  if (*at != version) return std::nullopt;
+  if (writers[static_cast<size_t>(position)] != snapshot.record.version) return std::nullopt;
   const ArrayChain* const chain = snapshot.record.chains.Find(position);
-  return SnapshotTree::Part{snapshot.written[static_cast<size_t>(std::count(writers.begin(), at, version))],
+  return SnapshotTree::Part{snapshot.written[snapshot.SlotOf(position)],
                             chain == nullptr ? std::nullopt : std::make_optional(chain->previous)};
 }
 

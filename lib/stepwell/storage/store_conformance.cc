@@ -124,6 +124,30 @@ std::vector<std::string> NamesOf(const absl::StatusOr<std::vector<BranchRecord>>
   return names;
 }
 
+// Has `movers` threads move `branch`, each `moves` times to a new child of its head: who finds that the head
+// has moved tries again.
+void MoveConcurrently(Store& store, absl::string_view branch, int movers, int moves) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < movers; ++i) {
+    threads.emplace_back([&store, branch, moves] {
+      for (int moved = 0; moved < moves;) {
+        const Version head = ReadBranch(store, branch)->head;
+        const Version next = Reserve(store).value();
+        CommitBatch move;
+        move.snapshots.push_back(MakeSnapshot(next, head, {0}, 0));
+        move.branch_updates.push_back(MoveOf(branch, head, next));
+        const absl::Status status = Commit(store, std::move(move));
+        if (status.ok()) {
+          ++moved;
+        } else {
+          ASSERT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 using Records = std::vector<std::shared_ptr<const SnapshotRecord>>;
 
 std::vector<Version> VersionsOf(const Records& records) {
@@ -478,20 +502,7 @@ TEST_P(StoreConformance, ListenerHearsTheMovesOfConcurrentMoversInTheOrderOfThei
   ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
   store_->SetBranchListener(&told);
   constexpr int kMovers = 4, kMoves = 50;
-  std::vector<std::thread> movers;
-  for (int i = 0; i < kMovers; ++i) {
-    movers.emplace_back([this] {
-      for (int moved = 0; moved < kMoves;) {
-        const Version head = ReadBranch(*store_, "live")->head;
-        const Version next = Reserve(*store_).value();
-        CommitBatch move;
-        move.snapshots.push_back(MakeSnapshot(next, head, {0}, 0));
-        move.branch_updates.push_back(MoveOf("live", head, next));
-        if (Commit(*store_, std::move(move)).ok()) ++moved;
-      }
-    });
-  }
-  for (std::thread& mover : movers) mover.join();
+  MoveConcurrently(*store_, "live", kMovers, kMoves);
   store_->SetBranchListener(nullptr);
   // Each starts where the one before ended: the lineage of the head, from its root.
   std::vector<Version> lineage = ScanAncestors(*store_, ReadBranch(*store_, "live")->head, 1000).value();
@@ -738,25 +749,7 @@ TEST_P(StoreConformance, ConcurrentMoversOfOneBranchLoseNoMove) {
   make.new_branches.push_back(MakeBranch("live", root));
   ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
 
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&] {
-      for (int moved = 0; moved < kMoves;) {
-        const Version head = ReadBranch(*store_, "live")->head;
-        const Version next = Reserve(*store_).value();
-        CommitBatch move;
-        move.snapshots.push_back(MakeSnapshot(next, head, {0}, 0));
-        move.branch_updates.push_back(MoveOf("live", head, next));
-        const absl::Status status = Commit(*store_, std::move(move));
-        if (status.ok()) {
-          ++moved;
-        } else {
-          ASSERT_EQ(status.code(), absl::StatusCode::kAborted) << status;
-        }
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  MoveConcurrently(*store_, "live", kThreads, kMoves);
 
   int length = 0;
   for (std::optional<Version> at = ReadBranch(*store_, "live")->head; *at != root;
