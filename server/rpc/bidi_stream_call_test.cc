@@ -197,6 +197,20 @@ TEST_F(BidiStreamCallTest, RepliesOfOtherThreadsLoseAndReorderNothing) {
   EXPECT_TRUE(stream_->Finish().ok());
 }
 
+TEST_F(BidiStreamCallTest, RepliesThatLeaveTogetherAllLeave) {
+  const auto exchange = Open();
+  // More than wait for one another, and a large one among them; none that makes the last one leave.
+  std::vector<std::string> replies;
+  for (int i = 0; i < 40; ++i)
+    replies.push_back(std::to_string(i) + (i == 20 ? std::string(1 << 20, 'x') : ""));
+  for (const std::string& reply : replies) exchange->Send(Reply(reply));
+  exchange->Answer();
+  for (const std::string& reply : replies) ASSERT_EQ(Read(), reply);
+  exchange->Send(grpc::ByteBuffer());
+  EXPECT_EQ(Read(), std::nullopt);
+  EXPECT_TRUE(stream_->Finish().ok());
+}
+
 TEST_F(BidiStreamCallTest, TakesARequestOnlyWhenItIsAskedFor) {
   const auto exchange = Open();
   exchange->Answer();

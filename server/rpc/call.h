@@ -41,6 +41,9 @@ class Call : public std::enable_shared_from_this<Call> {
   // For RpcServer: calls the handler, or gives it the request that it has asked for.
   virtual void Handle() = 0;
 
+  // For RpcServer: sends what there is to be sent.
+  virtual void Send() = 0;
+
  protected:
   explicit Call(RpcServer* server);
 

@@ -10,11 +10,17 @@ void ClientStreamCall::Handle() {
   method_->handler(std::static_pointer_cast<ClientStreamCall>(shared_from_this()));
 }
 
-void ClientStreamCall::Answer(const absl::StatusOr<grpc::ByteBuffer>& reply) {
-  if (reply.ok()) {
-    responder_.Finish(*reply, grpc::Status::OK, &answered_);
+void ClientStreamCall::Answer(absl::StatusOr<grpc::ByteBuffer> reply) {
+  reply_ = std::move(reply);
+  if (server().IsServingThread()) return server().SendSoon(this);
+  Send();
+}
+
+void ClientStreamCall::Send() {
+  if (reply_.ok()) {
+    responder_.Finish(*reply_, grpc::Status::OK, &answered_);
   } else {
-    responder_.FinishWithError(ToGrpcStatus(reply.status()), &answered_);
+    responder_.FinishWithError(ToGrpcStatus(reply_.status()), &answered_);
   }
 }
 

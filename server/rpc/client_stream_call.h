@@ -33,9 +33,10 @@ class ClientStreamCall final : public Call {
   void Read(RequestCallback got) { reader_.Read(shared_from_this(), std::move(got)); }
 
   // Answers the call; once.
-  void Answer(const absl::StatusOr<grpc::ByteBuffer>& reply);
+  void Answer(absl::StatusOr<grpc::ByteBuffer> reply);
 
   void Handle() override;
+  void Send() override;
 
  private:
   void Request(grpc::ServerContext* context, grpc::ServerCompletionQueue* queue, Tag* received) override {
@@ -47,6 +48,7 @@ class ClientStreamCall final : public Call {
   const Method* const method_;
   Responder responder_;
   RequestReader<Responder> reader_;
+  absl::StatusOr<grpc::ByteBuffer> reply_;
   MemberTag<ClientStreamCall, &ClientStreamCall::OnAnswered> answered_{this};
 };
 

@@ -13,7 +13,7 @@
 namespace stepwell::server {
 
 // A call with a stream of replies, which are pulled one by one as the client takes them: what waits for a
-// slow client is one message.
+// slow client is the message that leaves and the one behind it. Small replies that are ready leave together.
 template <typename ResponderT>
 class ReplyStreamCall : public Call {
  public:
@@ -37,6 +37,7 @@ class ReplyStreamCall : public Call {
 
  private:
   void OnCancelled() override { Resume(); }
+  void Send() override { SendNext(); }
   void SendNext();
   void End(const grpc::Status& status);
   void OnWritten(bool ok);
@@ -44,6 +45,9 @@ class ReplyStreamCall : public Call {
 
   Responder responder_;
   Source source_;
+  absl::StatusOr<std::optional<grpc::ByteBuffer>> ahead_ = std::nullopt;  // The next, where it is known.
+  bool has_begun_ = false;                                                // To send replies.
+  int held_back_ = 0;  // Replies that gRPC has and need not have sent.
   enum class Pace { kSending, kPaused, kResumed };
   std::atomic<Pace> pace_ = Pace::kSending;
   MemberTag<ReplyStreamCall, &ReplyStreamCall::OnWritten> written_{this};

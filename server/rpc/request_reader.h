@@ -30,6 +30,7 @@ class RequestReader {
     call_ = std::move(call);
     got_ = std::move(got);
     responder_->Read(&message_, &read_);
+    server_->RequestSoon();
   }
 
   // In a burst: hands over what a read came to. False when none has ended, so that it is something else that

@@ -131,13 +131,18 @@ void RpcServer::Serve() {
   bool ok;
   while (queue_->Next(&tag, &ok)) {
     int events = 0;
+    const auto take_another = [&] {
+      return ++events < kMaxBurst &&
+             queue_->AsyncNext(&tag, &ok, no_wait) == grpc::CompletionQueue::GOT_EVENT;
+    };
     do {
-      static_cast<Tag*>(tag)->Proceed(ok);
-    } while (++events < kMaxBurst &&
-             queue_->AsyncNext(&tag, &ok, no_wait) == grpc::CompletionQueue::GOT_EVENT);
-    for (Call* call : received_) call->Handle();
-    received_.clear();
-    for (UnaryCall* call : answered_) call->Send();
+      do {
+        static_cast<Tag*>(tag)->Proceed(ok);
+      } while (take_another());
+      for (Call* call : received_) call->Handle();
+      received_.clear();
+    } while (std::exchange(request_due_, false) && take_another());
+    for (size_t i = 0; i < answered_.size(); ++i) answered_[i]->Send();  // Which may add others.
     answered_.clear();
   }
 }

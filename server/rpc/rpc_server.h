@@ -16,7 +16,6 @@
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "server/rpc/call.h"
-#include "server/rpc/unary_call.h"
 
 namespace stepwell::server {
 
@@ -70,7 +69,10 @@ class RpcServer {
   // or have got the request that they asked for.
   bool IsServingThread() const { return std::this_thread::get_id() == serving_thread_; }
   void HandleSoon(Call* call) { received_.push_back(call); }
-  void SendSoon(UnaryCall* call) { answered_.push_back(call); }
+  void RequestSoon() {
+    if (IsServingThread()) request_due_ = true;
+  }
+  void SendSoon(Call* call) { answered_.push_back(call); }
 
  private:
   void Serve();
@@ -88,7 +90,8 @@ class RpcServer {
   // Set by the serving thread before it hands a call to any other.
   std::thread::id serving_thread_;
   std::vector<Call*> received_;
-  std::vector<UnaryCall*> answered_;
+  std::vector<Call*> answered_;
+  bool request_due_ = false;  // A stream's, which gRPC may have at hand.
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -38,8 +38,7 @@ class UnaryCall final : public Call {
 
   void Handle() override;
 
-  // For RpcServer: sends what the call was answered with.
-  void Send();
+  void Send() override;
 
  private:
   void Request(grpc::ServerContext* context, grpc::ServerCompletionQueue* queue, Tag* received) override {

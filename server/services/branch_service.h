@@ -3,6 +3,7 @@
 
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/server_stream_call.h"
+#include "server/rpc/unary_call.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/v1/branch_service.grpc.pb.h"
 

@@ -2,6 +2,7 @@
 #define STEPWELL_SERVER_SERVICES_MODEL_SERVICE_H_
 
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/unary_call.h"
 #include "stepwell/base/worker_pool.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/v1/model_service.grpc.pb.h"

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/unary_call.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/v1/state_service.grpc.pb.h"
 
