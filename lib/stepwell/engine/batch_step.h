@@ -7,17 +7,20 @@
 #include <optional>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "stepwell/base/worker_pool.h"
+#include "stepwell/engine/gathered_steps.h"
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
-#include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/engine/step.h"
+#include "stepwell/engine/transition.h"
 
 namespace stepwell {
 
-// Has all workers step what one request names, each by itself, and gathers the results: a worker prepares
-// step after step, and runs those together that can be. Keeps itself alive until the last has ended.
+// Steps what one request names, each by itself, and gathers the results: prepares step after step, and runs
+// those together that can be. Few steps are prepared where the request comes in, and run there, too, where
+// that takes no longer than what else runs inline; more are shared out among the workers. Keeps itself alive
+// until the last has ended.
 class BatchStep : public std::enable_shared_from_this<BatchStep> {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<BatchStepResult>)>;
@@ -27,23 +30,25 @@ class BatchStep : public std::enable_shared_from_this<BatchStep> {
                                           const std::shared_ptr<StepGatherer>&,
                                           absl::AnyInvocable<void(absl::StatusOr<StepResult>)>) const>;
 
-  // `request` is one that CheckBatch allows.
-  BatchStep(BatchStepRequest&& request, const std::optional<RequestKey>& key, Callback&& done);
+  // `request` is one that CheckBatch allows. `context` is that of steps that run alone.
+  BatchStep(const TransitionContext& context, BatchStepRequest&& request,
+            const std::optional<RequestKey>& key, StepOne step_one, Callback&& done);
 
-  // Call once. `workers` threads of `pool` step at a time; `writer` outlives them. QUEUE_FULL: none of them
-  // is to be had.
-  void Start(WorkerPool& pool, int workers, size_t max_queued, SnapshotWriter* writer, StepOne step_one);
+  // Call once. QUEUE_FULL: not one of `workers` is to be had; or of each step that none was to be had for.
+  void Start(int workers);
 
  private:
-  // Steps what nobody has taken yet.
+  // Prepares the steps that nobody has taken yet, and calls `gathered` after each.
+  void Prepare(const std::shared_ptr<GatheredSteps>& gatherer, absl::FunctionRef<void()> gathered);
+  void PrepareAndRun();
   void Work();
   void OnResult(size_t at, absl::StatusOr<StepResult> result);
 
+  const TransitionContext& context_;
   BatchStepRequest request_;
   const std::optional<RequestKey> key_;
+  const StepOne step_one_;
   Callback done_;
-  SnapshotWriter* writer_ = nullptr;
-  StepOne step_one_;
   BatchStepResult result_;
   std::atomic<size_t> next_ = 0;
   std::atomic<size_t> left_;

@@ -1,5 +1,6 @@
 // Which steps run together, told by a model that answers with how many do.
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,12 +39,12 @@ testing::GraphBuilder TellingCounter() {
 class BatchingTest : public ::testing::Test {
  protected:
   // Of four steps in a run at most, by one worker, which runs everything.
-  explicit BatchingTest(const MemoryStoreOptions& store = {}, size_t max_queued_calls = 4096)
+  explicit BatchingTest(const MemoryStoreOptions& store = {}, size_t max_queued_calls = 4096,
+                        absl::Duration inline_limit = absl::ZeroDuration())
       : store_(store),
         models_({.root = folder_.path()}),
-        engine_(
-            {.worker_threads = 1, .max_queued_calls = max_queued_calls, .inline_limit = absl::ZeroDuration()},
-            &store_, &models_, &clock_) {
+        engine_({.worker_threads = 1, .max_queued_calls = max_queued_calls, .inline_limit = inline_limit},
+                &store_, &models_, &clock_) {
     LoadModel("m", 0);
   }
 
@@ -201,6 +202,46 @@ TEST_F(BatchingTest, BatchStepFillsItsRuns) {
   EXPECT_THAT(AllTogether(atomic->results), ElementsAre(4, 4, 4, 4, 4, 4, 4, 4, 2, 2));
 }
 
+TEST_F(BatchingTest, BatchStepOfManyFillsItsRuns) {
+  const Version root = Make();
+  BatchStepRequest request;
+  for (int i = 0; i < 102; ++i) request.steps.push_back(Add(root, i));
+  const auto batch = Await(engine_, &Engine::BatchStep, request);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  std::vector<int64_t> expected(102, 4);
+  expected[100] = expected[101] = 2;
+  EXPECT_EQ(AllTogether(batch->results), expected);
+}
+
+class InlineBatchTest : public BatchingTest {
+ protected:
+  InlineBatchTest() : BatchingTest({}, 4096, absl::InfiniteDuration()) {}
+
+  // Whether a batch of `count` steps was answered by the time that the call returned.
+  bool RunsInline(int count) {
+    const Version root = Make();
+    BatchStepRequest request;
+    for (int i = 0; i < count; ++i) request.steps.push_back(Add(root, i));
+    absl::Notification answered;
+    bool ran_here = false;
+    engine_.BatchStep(std::move(request),
+                      [&, here = std::this_thread::get_id()](const absl::StatusOr<BatchStepResult>& batch) {
+                        EXPECT_TRUE(batch.ok()) << batch.status();
+                        ran_here = std::this_thread::get_id() == here;
+                        answered.Notify();
+                      });
+    answered.WaitForNotification();
+    return ran_here;
+  }
+};
+
+TEST_F(InlineBatchTest, FewStepsRunWhereTheyComeInOnceTheirTimeIsKnown) {
+  EXPECT_FALSE(RunsInline(4)) << "it is not known what a run takes";
+  EXPECT_TRUE(RunsInline(4));
+  EXPECT_TRUE(RunsInline(8));
+  EXPECT_FALSE(RunsInline(1000)) << "preparing so many takes too long";
+}
+
 TEST_F(BatchingTest, CancelledBatchStepsNothing) {
   const Version root = Make();
   BatchStepRequest request{.steps = {Add(root, 1), Add(root, 2)}};
@@ -247,6 +288,27 @@ TEST_F(FullQueueTest, StepsPastTheLimitAreRefusedAndTheOthersRun) {
   EXPECT_EQ(Together(results[1]), 2);
   EXPECT_EQ(results[2].status().code(), absl::StatusCode::kResourceExhausted) << results[2].status();
   EXPECT_EQ(GetErrorInfo(results[2].status()).reason, "QUEUE_FULL");
+}
+
+TEST_F(FullQueueTest, RunsOfABatchPastTheLimitAreRefused) {
+  const Version root = Make();
+  WhileBusy busy(*this, root);
+  BatchStepRequest request;
+  for (int i = 0; i < 12; ++i) request.steps.push_back(Add(root, i));
+  absl::Notification answered;
+  absl::StatusOr<BatchStepResult> batch;
+  engine_.BatchStep(std::move(request), [&](absl::StatusOr<BatchStepResult> result) {
+    batch = std::move(result);
+    answered.Notify();
+  });
+  busy.Finish(0);
+  answered.WaitForNotification();
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  for (size_t i = 0; i < 8; ++i) EXPECT_EQ(Together(batch->results[i]), 4);
+  for (size_t i = 8; i < 12; ++i) {
+    EXPECT_EQ(batch->results[i].status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(GetErrorInfo(batch->results[i].status()).reason, "QUEUE_FULL");
+  }
 }
 
 // Of the root and three more.

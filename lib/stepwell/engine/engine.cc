@@ -221,12 +221,13 @@ void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done)
 
 void Engine::StartBatch(BatchStepRequest request, const std::optional<RequestKey>& key,
                         Callback<BatchStepResult> done) {
-  std::make_shared<stepwell::BatchStep>(std::move(request), key, std::move(done))
-      ->Start(pool_, options_.worker_threads, options_.max_queued_calls, &writer_,
-              [this](StepRequest&& step, const std::optional<RequestKey>& step_key,
-                     const std::shared_ptr<StepGatherer>& gatherer, Callback<StepResult> stepped) {
-                StepInBatch(std::move(step), step_key, gatherer, std::move(stepped));
-              });
+  auto step_one = [this](StepRequest&& step, const std::optional<RequestKey>& step_key,
+                         const std::shared_ptr<StepGatherer>& gatherer, Callback<StepResult> stepped) {
+    StepInBatch(std::move(step), step_key, gatherer, std::move(stepped));
+  };
+  std::make_shared<stepwell::BatchStep>(context_, std::move(request), key, std::move(step_one),
+                                        std::move(done))
+      ->Start(options_.worker_threads);
 }
 
 void Engine::StepInBatch(StepRequest&& request, const std::optional<RequestKey>& key,

@@ -116,7 +116,7 @@ absl::Status Scan::Prepare() {
   return absl::OkStatus();
 }
 
-absl::Duration Scan::ComputeTime() const { return method_->typical_run_time() * step_count_; }
+absl::Duration Scan::ComputeTime() const { return method_->typical_run_time(1) * step_count_; }
 
 absl::Status Scan::StartStacks(const MethodResult& first) {
   int64_t bytes = 0;

@@ -48,7 +48,7 @@ absl::Status Step::Prepare() {
 void Step::Wait() {
   auto self = std::static_pointer_cast<Step>(shared_from_this());
   if (gatherer_ != nullptr) {
-    if (!gatherer_->Add(std::move(self))) Run();  // On a worker already.
+    if (!gatherer_->Add(std::move(self))) Run();  // Who brought it here after all the others is a worker.
   } else if (method_->batching().max_batch_size <= 1) {
     Transition::Wait();
   } else if (!context().step_queues->Add(std::move(self))) {

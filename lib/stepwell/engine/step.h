@@ -19,7 +19,7 @@ class StepGatherer {
  public:
   virtual ~StepGatherer() = default;
 
-  // Takes `step` and sees to it that it ends; or returns false, and it is to run by itself.
+  // Takes `step` and sees to it that it ends; or returns false, and it is to run by itself, here.
   virtual bool Add(std::shared_ptr<Step> step) = 0;
 };
 
@@ -32,7 +32,7 @@ class Step final : public Transition {
   Step(const TransitionContext& context, StepRequest&& request, std::optional<RequestKey> key,
        Callback&& done);
 
-  // Call before Start, which must then run on a worker: once it is prepared, this goes to `gatherer`.
+  // Call before Start: once it is prepared, this goes to `gatherer`.
   void GatherIn(std::shared_ptr<StepGatherer> gatherer) { gatherer_ = std::move(gatherer); }
 
   // For who runs a prepared step together with others: what to compute, and what comes of it. See Transition.
@@ -49,7 +49,7 @@ class Step final : public Transition {
 
  private:
   absl::Status Prepare() override;
-  absl::Duration ComputeTime() const override { return method_->typical_run_time(); }
+  absl::Duration ComputeTime() const override { return method_->typical_run_time(1); }
   absl::StatusOr<NewVersions> Compute() override { return Receive(method_->Run(inputs_, state())); }
   void Wait() override;
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override;

@@ -2,6 +2,7 @@
 #define STEPWELL_MODEL_MODEL_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,8 +70,9 @@ class Method {
   // compute a row alike whatever stands beside it, else within rounding. A call that fails fails alone.
   virtual std::vector<absl::StatusOr<MethodResult>> RunBatch(absl::Span<const MethodCall> calls) const = 0;
 
-  // The running median of what Run took, measured on this machine; zero before the first run.
-  virtual absl::Duration typical_run_time() const = 0;
+  // The running median of what Run takes, or RunBatch for `count` calls that are alike, measured on this
+  // machine; zero before the first such run.
+  virtual absl::Duration typical_run_time(size_t count) const = 0;
 
  protected:
   Method(std::string name, std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs,

@@ -1,7 +1,6 @@
 #include "stepwell/model/onnx/onnx_method.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <new>
@@ -131,7 +130,7 @@ absl::StatusOr<MethodResult> OnnxMethod::Run(absl::Span<const Array> inputs,
     // Filled by the run below, before anyone else sees it.
     made.push_back(Array::Unchecked(output.dtype, *output.shape, std::move(buffer).Freeze()));
   }
-  if (absl::Status status = RunGraph(fed, written, true); !status.ok()) return Failed(status);
+  if (absl::Status status = RunGraph(fed, written, 1); !status.ok()) return Failed(status);
   for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
     if (graph_outputs_[slot].shape.has_value()) continue;
     absl::StatusOr<Array> array = Adopt(std::move(written[slot]), graph_outputs_[slot], inputs, state);
@@ -207,7 +206,7 @@ absl::Status OnnxMethod::RunStacked(absl::Span<const MethodCall> calls, absl::Sp
     written.push_back(*std::move(value));
     bytes.push_back(stack.data());
   }
-  if (absl::Status status = RunGraph(fed, written, false); !status.ok()) return status;
+  if (absl::Status status = RunGraph(fed, written, count); !status.ok()) return status;
   absl::InlinedVector<Shape, 4> shapes;
   for (size_t slot = 0; slot < graph_outputs_.size(); ++slot) {
     const Output& output = graph_outputs_[slot];
@@ -237,36 +236,16 @@ absl::Status OnnxMethod::RunStacked(absl::Span<const MethodCall> calls, absl::Sp
   return absl::ResourceExhaustedError("no memory for a batch");
 }
 
-absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written, bool is_of_one_step) const {
+absl::Status OnnxMethod::RunGraph(const OrtValues& fed, OrtValues& written, int64_t count) const {
   absl::InlinedVector<const OrtValue*, 4> feeds;
   for (const OrtValuePtr& value : fed) feeds.push_back(value.get());
   absl::InlinedVector<OrtValue*, 4> fetches;
   for (const OrtValuePtr& value : written) fetches.push_back(value.get());
-  const auto run = [&] {
+  TypicalTime& time = count == 1 ? time_ : time_in_batch_;
+  OrtStatus* const status = time.Measure(count, [&] {
     return ort_.Run(graph_->session(), run_options_.get(), input_names_.data(), feeds.data(), feeds.size(),
                     output_names_.data(), fetches.size(), fetches.data());
-  };
-
-  // The clock costs as much as a small part of a small model: a few runs tell enough.
-  OrtStatus* status = nullptr;
-  const uint32_t count = is_of_one_step ? run_count_.fetch_add(1, std::memory_order_relaxed) : 0;
-  const bool is_early = count < 8;
-  if (!is_of_one_step || (!is_early && count % 64 != 0)) {
-    status = run();
-  } else {
-    const auto start = std::chrono::steady_clock::now();
-    status = run();
-    const int64_t taken = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-    // Two runs that end at once may lose one measurement, which does not matter.
-    const int64_t typical = typical_run_nanoseconds_.load(std::memory_order_relaxed);
-    int64_t next = taken;
-    if (typical != 0 && is_early) {
-      next = std::min(typical, taken);
-    } else if (typical != 0) {
-      next = taken > typical ? typical + typical / 16 : typical - typical / 16;
-    }
-    typical_run_nanoseconds_.store(next, std::memory_order_relaxed);
-  }
+  });
   if (status != nullptr) return FromOrt(status);
   for (size_t i = 0; i < written.size(); ++i) {
     if (written[i] == nullptr) written[i].reset(fetches[i]);
@@ -342,8 +321,8 @@ absl::Status OnnxMethod::Failed(const absl::Status& status) const {
       info.metadata);
 }
 
-absl::Duration OnnxMethod::typical_run_time() const {
-  return absl::Nanoseconds(typical_run_nanoseconds_.load(std::memory_order_relaxed));
+absl::Duration OnnxMethod::typical_run_time(size_t count) const {
+  return count == 1 ? time_.value() : time_in_batch_.value() * count;
 }
 
 }  // namespace stepwell::onnx

@@ -1,7 +1,7 @@
 #ifndef STEPWELL_MODEL_ONNX_ONNX_METHOD_H_
 #define STEPWELL_MODEL_ONNX_ONNX_METHOD_H_
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +12,7 @@
 #include "stepwell/model/binding.h"
 #include "stepwell/model/model.h"
 #include "stepwell/model/onnx/onnx_graph.h"
+#include "stepwell/model/onnx/typical_time.h"
 
 namespace stepwell::onnx {
 
@@ -33,7 +34,7 @@ class OnnxMethod final : public Method {
   // Stacks and splits by copying: what is kept of one call does not keep the others' bytes in memory.
   std::vector<absl::StatusOr<MethodResult>> RunBatch(absl::Span<const MethodCall> calls) const override;
 
-  absl::Duration typical_run_time() const override;
+  absl::Duration typical_run_time(size_t count) const override;
 
  private:
   // A graph input and where its array comes from.
@@ -79,9 +80,8 @@ class OnnxMethod final : public Method {
                             absl::Span<const Array> state) {
     return (input.feed.from_state ? state : inputs)[static_cast<size_t>(input.feed.position)];
   }
-  // Runs the graph into `written`; what is null there is ONNX Runtime's to allocate. The time of one step may
-  // be measured.
-  absl::Status RunGraph(const OrtValues& fed, OrtValues& written, bool is_of_one_step) const;
+  // Runs the graph of `count` steps into `written`; what is null there is ONNX Runtime's to allocate.
+  absl::Status RunGraph(const OrtValues& fed, OrtValues& written, int64_t count) const;
   // The shape that the graph gave each of `count` steps. FAILED_PRECONDITION (BATCH_AXIS): it gave another
   // number of rows.
   absl::StatusOr<Shape> ShapeOf(const OrtValue& value, const Output& output, int64_t count) const;
@@ -111,10 +111,8 @@ class OnnxMethod final : public Method {
   std::vector<int> output_slots_;
   std::vector<Write> state_writes_;
 
-  mutable std::atomic<uint32_t> run_count_ = 0;
-  // The shortest of the first few runs, then the median, to which each measured run adds or takes a
-  // sixteenth: a run that the machine has interrupted says nothing of the method. 0: no run was measured yet.
-  mutable std::atomic<int64_t> typical_run_nanoseconds_ = 0;
+  mutable TypicalTime time_;           // Of a step that runs alone.
+  mutable TypicalTime time_in_batch_;  // Of each of several that run together.
 };
 
 }  // namespace stepwell::onnx

@@ -325,9 +325,9 @@ TEST_F(OnnxMethodTest, RunsAtOnceDoNotMix) {
 TEST_F(OnnxMethodTest, RunTimeIsKnownAfterTheFirstRun) {
   const auto model = Load(SumGraph({{2}}), kSumOfTwo);
   ASSERT_NE(model, nullptr);
-  EXPECT_EQ(model->methods()[0]->typical_run_time(), absl::ZeroDuration());
+  EXPECT_EQ(model->methods()[0]->typical_run_time(1), absl::ZeroDuration());
   Run(*model, {Floats({2}, {1, 2})}, {Floats({2}, {3, 4})});
-  EXPECT_GT(model->methods()[0]->typical_run_time(), absl::ZeroDuration());
+  EXPECT_GT(model->methods()[0]->typical_run_time(1), absl::ZeroDuration());
 }
 
 int ThreadCount() {

@@ -71,6 +71,18 @@ GraphBuilder BatchedSum(const Dim& dim) {
 constexpr char kBatchedSumOfTwo[] = "state { index: \"sum\" dtype: FLOAT32 shape: [2] }\n";
 constexpr char kBatchedSumOfAny[] = "state { index: \"sum\" dtype: FLOAT32 shape: [-1] }\n";
 
+TEST_F(RunBatchTest, RunTimeOfABatchIsKnownAfterTheFirstAndGrowsWithIt) {
+  const Method* method = Load(BatchedSum({2, ""}), kBatchedSumOfTwo);
+  ASSERT_NE(method, nullptr);
+  const Given given{{Row({1, 2})}, {Row({3, 4})}};
+  ASSERT_TRUE(RunBatch(*method, {given})[0].ok());
+  EXPECT_GT(method->typical_run_time(1), absl::ZeroDuration());
+  EXPECT_EQ(method->typical_run_time(2), absl::ZeroDuration()) << "one alone says nothing of a batch";
+  ASSERT_TRUE(RunBatch(*method, {given, given})[0].ok());
+  EXPECT_GT(method->typical_run_time(2), absl::ZeroDuration());
+  EXPECT_EQ(method->typical_run_time(4), 2 * method->typical_run_time(2));
+}
+
 TEST_F(RunBatchTest, CallersDoNotSeeTheBatchAxis) {
   for (const auto& [dim, state] :
        {std::pair(Dim{2, ""}, kBatchedSumOfTwo), std::pair(kSome, kBatchedSumOfAny)}) {
