@@ -111,29 +111,6 @@ TEST_F(StreamTest, WhatCannotBeOpenedSaysWhy) {
   EXPECT_EQ(nobody->OpenStream({.state = root}).status().code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(StreamTest, CutsLoseNothingAndRepeatNothing) {
-  constexpr int32_t kSteps = 5000;
-  constexpr int32_t kCuts = 5;
-  const auto stream = OpenOn("client/cuts");
-  std::thread writing([&] {
-    for (int32_t i = 0; i < kSteps; ++i) ASSERT_TRUE(stream->Write(Add(1)).ok());
-    stream->WritesDone();
-  });
-  std::vector<int64_t> versions;
-  for (int32_t i = 1; i <= kSteps; ++i) {
-    const auto result = stream->Read();
-    ASSERT_TRUE(result.has_value()) << stream->Finish();
-    ASSERT_TRUE(result->ok()) << result->status();
-    ASSERT_EQ(Output(**result), i);
-    versions.push_back((*result)->version.value);
-    if (i % (kSteps / (kCuts + 1)) == 0) proxy_.Cut();
-  }
-  EXPECT_FALSE(stream->Read().has_value());
-  writing.join();
-  EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_EQ(History("client/cuts"), versions);
-}
-
 TEST_F(StreamTest, AnswersThatWereLostAreFoundAgain) {
   const auto stream = OpenOn("client/lost");
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(stream->Write(Add(1)).ok());

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -102,14 +103,26 @@ void TcpProxy::Pass(Connection& connection, bool replies) {
     const ssize_t count = recv(from, bytes, sizeof(bytes), 0);
     if (count <= 0) break;
     bool lose = false;
+    int64_t pass = count;
     {
       const absl::MutexLock lock(&mutex_);
       lose = replies && connection.lose_replies;
+      if (replies) pass = CountReplies(connection, count);
     }
-    if (!lose && !SendAll(to, absl::string_view(bytes, static_cast<size_t>(count)))) break;
+    if (!lose && !SendAll(to, absl::string_view(bytes, static_cast<size_t>(pass)))) break;
+    if (pass < count) break;
   }
   shutdown(from, SHUT_RDWR);
   shutdown(to, SHUT_RDWR);
+}
+
+int64_t TcpProxy::CountReplies(Connection& connection, int64_t count) {
+  const int64_t before = connection.reply_bytes;
+  connection.reply_bytes += count;
+  if (cuts_left_ == 0 || connection.reply_bytes <= cut_after_bytes_) return count;
+  --cuts_left_;
+  ++cuts_after_replies_;
+  return std::max<int64_t>(cut_after_bytes_ - before, 0);
 }
 
 void TcpProxy::Cut() {
@@ -118,6 +131,17 @@ void TcpProxy::Cut() {
     shutdown(connection.client, SHUT_RDWR);
     shutdown(connection.server, SHUT_RDWR);
   }
+}
+
+void TcpProxy::CutAfterReplies(int64_t reply_bytes, int cuts) {
+  const absl::MutexLock lock(&mutex_);
+  cut_after_bytes_ = reply_bytes;
+  cuts_left_ = cuts;
+}
+
+int TcpProxy::cuts_after_replies() {
+  const absl::MutexLock lock(&mutex_);
+  return cuts_after_replies_;
 }
 
 void TcpProxy::LoseReplies() {
