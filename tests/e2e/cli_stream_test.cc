@@ -1,7 +1,6 @@
 // `stepwell stream`: JSON lines in, JSON lines out, also over a network that breaks.
 #include <algorithm>
 
-#include "absl/base/config.h"
 #include "absl/strings/str_split.h"
 #include "tests/e2e/cli_fixture.h"
 #include "tests/e2e/tcp_proxy.h"
@@ -91,21 +90,15 @@ TEST_F(CliStreamTest, SetTakesArraysOfAnySize) {
   ExpectError({"set", "nowhere", log}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
 }
 
-// The sanitizers make a line cost several times as much.
-#ifdef ABSL_HAVE_ADDRESS_SANITIZER
-constexpr size_t kCutLines = 20'000;
-#else
-constexpr size_t kCutLines = 100'000;
-#endif
-
 // Every cut falls where the server has said so much on a connection, wherever in a message that is.
 TEST_F(CliStreamTest, CutConnectionsLoseNothingAndRepeatNothing) {
+  constexpr size_t kLines = 100'000;
   constexpr int kCuts = 5;
   const std::string root = Make("counter", {"-b", "cut"});
   TcpProxy proxy(server_->address());
-  proxy.CutAfterReplies(10 * kCutLines + 3, kCuts);  // A line's reply has several times as many.
+  proxy.CutAfterReplies(10 * kLines + 3, kCuts);  // A line's reply has several times as many.
   std::string input;
-  for (size_t i = 0; i < kCutLines; ++i) absl::StrAppend(&input, "{\"x\": 1}\n");
+  for (size_t i = 0; i < kLines; ++i) absl::StrAppend(&input, "{\"x\": 1}\n");
   const Finished finished = Run({"stream", "cut", "--server", proxy.address()}, input);
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(proxy.cuts_after_replies(), kCuts);
@@ -116,13 +109,13 @@ TEST_F(CliStreamTest, CutConnectionsLoseNothingAndRepeatNothing) {
     ASSERT_EQ(answer["outputs"]["y"]["value"], versions.size()) << line;
     versions.push_back(answer["version"].dump());
   }
-  EXPECT_EQ(versions.size(), kCutLines + 1);
-  EXPECT_EQ(Json({"snapshot", "cut"})["step_count"], kCutLines);
-  EXPECT_EQ(Json({"get", "cut", "count"})["arrays"]["count"]["value"], kCutLines);
+  EXPECT_EQ(versions.size(), kLines + 1);
+  EXPECT_EQ(Json({"snapshot", "cut"})["step_count"], kLines);
+  EXPECT_EQ(Json({"get", "cut", "count"})["arrays"]["count"]["value"], kLines);
   // What was answered is what happened: the branch's history, newest first, a line each.
   std::vector<std::string> history;
-  for (const absl::string_view line : absl::StrSplit(
-           Text({"log", "cut", "--limit", absl::StrCat(2 * kCutLines)}), '\n', absl::SkipEmpty())) {
+  for (const absl::string_view line :
+       absl::StrSplit(Text({"log", "cut", "--limit", absl::StrCat(2 * kLines)}), '\n', absl::SkipEmpty())) {
     history.emplace_back(line.substr(2, line.find(' ', 2) - 2));
   }
   std::reverse(history.begin(), history.end());
