@@ -8,8 +8,10 @@
 namespace stepwell::client {
 namespace {
 
-constexpr int kKeepaliveMillis = 30'000;
-constexpr int kKeepaliveTimeoutMillis = 20'000;
+int ToMillis(absl::Duration duration) {
+  return static_cast<int>(
+      std::min<int64_t>(absl::ToInt64Milliseconds(duration), std::numeric_limits<int>::max()));
+}
 
 }  // namespace
 
@@ -18,8 +20,8 @@ Stubs ConnectStubs(const ClientOptions& options) {
   arguments.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<int64_t>(options.max_reply_bytes, std::numeric_limits<int>::max())));
   // A stream that waits would not notice that its server is gone without a word: ask, while calls run.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, ToMillis(options.keepalive_time));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ToMillis(options.keepalive_timeout));
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // As many as it takes.
   arguments.SetUserAgentPrefix("stepwell-client");
   const auto credentials =

@@ -20,10 +20,7 @@
 namespace stepwell::server {
 namespace {
 
-// After how long without a word a connection with calls on it is asked whether it lives, how long the answer
-// may take, and how often a client may ask.
-constexpr int kKeepaliveMillis = 30'000;
-constexpr int kKeepaliveTimeoutMillis = 20'000;
+// How often a client may ask whether the server is still there.
 constexpr int kMinPingPauseMillis = 10'000;
 
 // Calls of one method that gRPC can hand over before the thread has come round to ask for more.
@@ -92,8 +89,10 @@ absl::Status RpcServer::Start() {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // A stream that waits says nothing for as long as nothing happens: ask whether its client is still there,
   // and let clients ask.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options_.keepalive_time)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options_.keepalive_timeout)));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // As many as it takes.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingPauseMillis);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));

@@ -22,6 +22,10 @@ namespace stepwell::server {
 struct RpcServerOptions {
   std::vector<std::string> listen;       // "HOST:PORT" (port 0: any free one) or "unix:PATH"; at least one.
   int64_t max_message_bytes = 64 << 20;  // A larger request is refused by gRPC: RESOURCE_EXHAUSTED.
+  // After how long without a word a connection with calls on it is asked whether its client is still there,
+  // and how long the answer may take; both at least a millisecond.
+  absl::Duration keepalive_time = absl::Seconds(30);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
 };
 
 // A gRPC server with one completion queue and one thread on it, which runs every handler; that thread must

@@ -106,7 +106,7 @@ void TcpProxy::Pass(Connection& connection, bool replies) {
     int64_t pass = count;
     {
       const absl::MutexLock lock(&mutex_);
-      lose = replies && connection.lose_replies;
+      lose = replies ? connection.lose_replies : connection.lose_requests;
       if (replies) pass = CountReplies(connection, count);
     }
     if (!lose && !SendAll(to, absl::string_view(bytes, static_cast<size_t>(pass)))) break;
@@ -147,6 +147,14 @@ int TcpProxy::cuts_after_replies() {
 void TcpProxy::LoseReplies() {
   const absl::MutexLock lock(&mutex_);
   for (Connection& connection : connections_) connection.lose_replies = true;
+}
+
+void TcpProxy::FallSilent() {
+  const absl::MutexLock lock(&mutex_);
+  for (Connection& connection : connections_) {
+    connection.lose_requests = true;
+    connection.lose_replies = true;
+  }
 }
 
 }  // namespace stepwell::testing

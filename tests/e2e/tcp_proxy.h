@@ -33,10 +33,14 @@ class TcpProxy {
   // From now on, what the server says on the connections that there are is lost.
   void LoseReplies() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // From now on, whatever is said on the connections that there are is lost, as if the other side were gone.
+  void FallSilent() ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   struct Connection {
     int client = -1;
     int server = -1;
+    bool lose_requests = false;
     bool lose_replies = false;
     int64_t reply_bytes = 0;
     std::thread requests;

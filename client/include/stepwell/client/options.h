@@ -28,6 +28,11 @@ struct ClientOptions {
   absl::Duration default_timeout = absl::Seconds(30);     ///< Of a call with all its attempts.
   int64_t max_reply_bytes = int64_t{256} << 20;  ///< A larger message is refused with RESOURCE_EXHAUSTED.
   RetryOptions retry;
+  /// After how long without a word from the server a connection with calls on it asks whether the server is
+  /// still there. Servers of Stepwell close a connection that asks more often than every 10 s.
+  /// InfiniteDuration: never; a watch or a stream may then wait for ever for a server that is gone.
+  absl::Duration keepalive_time = absl::Seconds(30);
+  absl::Duration keepalive_timeout = absl::Seconds(20);  ///< Without an answer: its calls are UNAVAILABLE.
   /// How to pause before a repeat, for tests: it is called on the thread that would go on, which in an
   /// AsyncClient is one of gRPC. Null: the calling thread sleeps; an AsyncClient sets a timer.
   absl::AnyInvocable<void(absl::Duration) const> sleep;
