@@ -1,4 +1,4 @@
-// growing.*: what a key/value cache costs that is state. growing.step holds steps of attention_decoder
+// growing.*: what a key/value cache costs that is state, that of attention_decoder. growing.step holds steps
 // against a bare session that owns its cache; growing.bytes holds the memory that versions take against the
 // bytes that they appended.
 #include <onnxruntime_cxx_api.h>
@@ -23,16 +23,17 @@ namespace {
 
 constexpr int kTokens = 1000;  // Of a sample, from an empty cache on.
 
-constexpr int64_t kHeads = 4, kWidth = 16, kToken = kHeads * kWidth;  // Of attention_decoder.
-constexpr size_t kTokenBytes = kToken * sizeof(float);
+constexpr const char* kDecoder = "attention_decoder";
+constexpr int64_t kTokenWidth = 64, kHeads = 8, kHeadWidth = 128;
+constexpr size_t kRowBytes = kHeads * kHeadWidth * sizeof(float);  // Of its keys, and of its values.
 
 // The keys or the values of a bare session: as much memory as they need, twice as much when that is full.
 class BareCache {
  public:
   // Where the next row goes; what is there before stays as it is.
   float* Tail() {
-    if (size_ + kTokenBytes > capacity_) {
-      capacity_ = std::max(2 * capacity_, kTokenBytes);
+    if (size_ + kRowBytes > capacity_) {
+      capacity_ = std::max(2 * capacity_, kRowBytes);
       auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity_);
       if (size_ > 0) std::memcpy(larger.get(), memory_.get(), size_);
       memory_ = std::move(larger);
@@ -40,8 +41,8 @@ class BareCache {
     return reinterpret_cast<float*>(memory_.get() + size_);
   }
   float* data() { return reinterpret_cast<float*>(memory_.get()); }
-  size_t size() const { return size_ / sizeof(float); }
-  void Grow() { size_ += kTokenBytes; }
+  int64_t rows() const { return static_cast<int64_t>(size_ / kRowBytes); }
+  void Grow() { size_ += kRowBytes; }
 
  private:
   std::unique_ptr<std::byte[]> memory_;
@@ -53,8 +54,7 @@ class BareCache {
 class BareDecoder {
  public:
   BareDecoder()
-      : session_(
-            MakeBareSession(std::filesystem::path(STEPWELL_BENCH_MODELS) / "attention_decoder/step.onnx")) {}
+      : session_(MakeBareSession(std::filesystem::path(STEPWELL_BENCH_MODELS) / kDecoder / "step.onnx")) {}
 
   void Begin() {
     keys_ = {};
@@ -65,13 +65,14 @@ class BareDecoder {
     // The tails first: they may move what is in front of them.
     float* const new_key = keys_.Tail();
     float* const new_value = values_.Tail();
-    y_ = std::make_unique_for_overwrite<float[]>(kToken);
-    const int64_t length = static_cast<int64_t>(keys_.size()) / kToken;
+    y_ = std::make_unique_for_overwrite<float[]>(kTokenWidth);
+    const int64_t length = keys_.rows();
     auto* const token = const_cast<float*>(x.As<float>()->data());
-    const Ort::Value inputs[] = {Tensor(token, {kToken}), Tensor(keys_.data(), {length, kHeads, kWidth}),
-                                 Tensor(values_.data(), {length, kHeads, kWidth})};
-    Ort::Value outputs[] = {Tensor(y_.get(), {kToken}), Tensor(new_key, {1, kHeads, kWidth}),
-                            Tensor(new_value, {1, kHeads, kWidth})};
+    const Ort::Value inputs[] = {Tensor(token, {kTokenWidth}),
+                                 Tensor(keys_.data(), {length, kHeads, kHeadWidth}),
+                                 Tensor(values_.data(), {length, kHeads, kHeadWidth})};
+    Ort::Value outputs[] = {Tensor(y_.get(), {kTokenWidth}), Tensor(new_key, {1, kHeads, kHeadWidth}),
+                            Tensor(new_value, {1, kHeads, kHeadWidth})};
     static constexpr const char* kInputs[] = {"x", "k", "v"};
     static constexpr const char* kOutputs[] = {"y", "k.append", "v.append"};
     session_.Run(run_options_, kInputs, inputs, 3, kOutputs, outputs, 3);
@@ -93,22 +94,21 @@ class BareDecoder {
   std::unique_ptr<float[]> y_;
 };
 
-// An engine with one model, and streams of it.
+// An engine with the model, and streams of it.
 class Streams {
  public:
-  Streams(const char* models, const EngineOptions& options)
-      : models_({.root = models}), engine_(options, &store_, &models_, &clock_) {}
+  explicit Streams(const EngineOptions& options) : engine_(options, &store_, &models_, &clock_) {}
 
-  absl::Status Load(const std::string& model) { return models_.Load(model).status(); }
+  absl::Status Load() { return models_.Load(kDecoder).status(); }
 
-  // Steps a new state of `model` kTokens times by `x`.
-  absl::Status Run(const std::string& model, const Array& x) {
-    const absl::StatusOr<MakeStateResult> made = Await(engine_, &Engine::MakeState, {.model = model});
+  // Steps a new state kTokens times.
+  absl::Status Run() {
+    const absl::StatusOr<MakeStateResult> made = Await(engine_, &Engine::MakeState, {.model = kDecoder});
     if (!made.ok()) return made.status();
     Version version = made->snapshot->version();
     for (int i = 0; i < kTokens; ++i) {
       const absl::StatusOr<StepResult> stepped =
-          Await(engine_, &Engine::Step, {.state = version, .inputs = {{"x", x}}});
+          Await(engine_, &Engine::Step, {.state = version, .inputs = {{"x", x_}}});
       if (!stepped.ok()) return stepped.status();
       version = stepped->snapshot->version();
       new_bytes_ += stepped->snapshot->record().new_bytes;
@@ -122,8 +122,9 @@ class Streams {
  private:
   SystemClock clock_;
   MemoryStore store_;
-  ModelRepository models_;
+  ModelRepository models_{{.root = STEPWELL_BENCH_MODELS}};
   Engine engine_;
+  const Array x_ = Array::Zeros(DType::kFloat32, Shape::Of({kTokenWidth}));
   int64_t new_bytes_ = 0;
 };
 
@@ -131,7 +132,7 @@ class GrowingStepMeasure final : public Measure {
  public:
   static absl::StatusOr<std::unique_ptr<Measure>> Make() try {
     auto measure = std::make_unique<GrowingStepMeasure>();
-    const absl::Status loaded = measure->streams_.Load(kModel);
+    const absl::Status loaded = measure->streams_.Load();
     if (!loaded.ok()) return loaded;
     return measure;
   } catch (const Ort::Exception& error) {
@@ -140,7 +141,7 @@ class GrowingStepMeasure final : public Measure {
 
   absl::StatusOr<double> Ours() override {
     const absl::Time begin = absl::Now();
-    const absl::Status run = streams_.Run(kModel, x_);
+    const absl::Status run = streams_.Run();
     if (!run.ok()) return run;
     return absl::ToDoubleMicroseconds(absl::Now() - begin) / kTokens;
   }
@@ -155,22 +156,20 @@ class GrowingStepMeasure final : public Measure {
   }
 
  private:
-  static constexpr const char* kModel = "attention_decoder";
-
   // Runs where it is called, as the bare session does: what is measured is the cache, not the pool.
-  Streams streams_{STEPWELL_BENCH_MODELS, {.inline_limit = absl::InfiniteDuration()}};
-  const Array x_ = Array::Zeros(DType::kFloat32, Shape::Of({kToken}));
+  Streams streams_{{.inline_limit = absl::InfiniteDuration()}};
+  const Array x_ = Array::Zeros(DType::kFloat32, Shape::Of({kTokenWidth}));
   BareDecoder bare_;
 };
 
-// Streams of wide_cache one after the other in one store, before which is a cache of as few snapshots as can
-// be. What earlier streams had in the cache makes way for the next: what stays is what their versions take in
-// the store.
+// Streams one after the other in one store, before which is a cache of as few snapshots as can be. What
+// earlier streams had in the cache makes way for the next: what stays is what their versions take in the
+// store.
 class GrowingBytesMeasure final : public Measure {
  public:
   static absl::StatusOr<std::unique_ptr<Measure>> Make() {
     auto measure = std::make_unique<GrowingBytesMeasure>();
-    const absl::Status loaded = measure->streams_.Load(kModel);
+    const absl::Status loaded = measure->streams_.Load();
     if (!loaded.ok()) return loaded;
     return measure;
   }
@@ -179,7 +178,7 @@ class GrowingBytesMeasure final : public Measure {
     const int64_t before = ResidentBytes();
     const int64_t appended_before = streams_.new_bytes();
     for (int i = 0; i < kStreams; ++i) {
-      const absl::Status run = streams_.Run(kModel, x_);
+      const absl::Status run = streams_.Run();
       if (!run.ok()) return run;
     }
     if (streams_.new_bytes() - appended_before != kStreams * kTokens * kStepBytes) {
@@ -191,14 +190,12 @@ class GrowingBytesMeasure final : public Measure {
   absl::StatusOr<double> Ceiling() override { return PerStream(kStreams * kTokens * kStepBytes); }
 
  private:
-  static constexpr const char* kModel = "wide_cache";
-  static constexpr int kStreams = 4;               // Of a sample.
-  static constexpr int64_t kStepBytes = 2 * 4096;  // A key and a value.
+  static constexpr int kStreams = 8;                    // Of a sample.
+  static constexpr int64_t kStepBytes = 2 * kRowBytes;  // A key and a value.
 
   static double PerStream(int64_t bytes) { return static_cast<double>(bytes) / kStreams / (1 << 20); }
 
-  Streams streams_{STEPWELL_BENCH_OWN_MODELS, {.max_cached_snapshots = 1}};
-  const Array x_ = Array::Zeros(DType::kFloat32, Shape::Of({1024}));
+  Streams streams_{{.max_cached_snapshots = 1}};
 };
 
 }  // namespace

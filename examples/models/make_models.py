@@ -5,8 +5,9 @@
     /tmp/venv/bin/python make_models.py
 
 A second run writes the same bytes. Every model is a package: model.textproto, one graph for each method, and the arrays
-that its state starts with where they are not zeros. Graphs are written in ONNX's own text format, with a state array
-`a` as the input `a` and the output `a.next`, or `a.append` for new rows alone. Beside the graphs stand plain numpy functions, in double precision, that
+that its state starts with where they are not zeros. Large weights that graphs share stand once, in weights.bin. Graphs
+are written in ONNX's own text format, with a state array `a` as the input `a` and the output `a.next`, or `a.append` for
+new rows alone. Beside the graphs stand plain numpy functions, in double precision, that
 compute the same from the formulas; tests/e2e/examples_test.cc holds the server to their trajectories:
 
     tests/data/examples/<model>.safetensors
@@ -30,8 +31,25 @@ TRAJECTORIES = HERE.parent.parent / "tests/data/examples"
 HEADER = '<ir_version: 10, opset_import: ["" : 21], producer_name: "stepwell-examples">'
 
 
-def write_package(name, text, graphs, initial=None, weights=None):
-    """`graphs`: {method: (signature, body)} in ONNX's text format; `weights` become initializers of every graph."""
+def share_weights(model, offsets):
+    """Leaves the data of the initializers in `offsets` to weights.bin, where each begins at its offset."""
+    for tensor in model.graph.initializer:
+        if tensor.name not in offsets:
+            continue
+        where = {"location": "weights.bin", "offset": offsets[tensor.name], "length": len(tensor.raw_data)}
+        for key, value in where.items():
+            tensor.external_data.add(key=key, value=str(value))
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.ClearField("raw_data")
+
+
+def write_package(name, text, graphs, initial=None, weights=None, shared=None):
+    """`graphs`: {method: (signature, body)} in ONNX's text format; `weights` become initializers of every graph.
+
+    So do those in `shared`, whose data stands once in the package, in weights.bin.
+    """
+    weights, shared = weights or {}, shared or {}
+    offsets = dict(zip(shared, np.cumsum([0] + [value.nbytes for value in shared.values()]).tolist()))
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     (folder / "model.textproto").write_text(text.lstrip())
@@ -41,9 +59,12 @@ def write_package(name, text, graphs, initial=None, weights=None):
             node.name = node.output[0]  # ONNX Runtime's fusions make names of names, which must differ.
         used = {value for node in model.graph.node for value in node.input}
         model.graph.initializer.extend(onnx.numpy_helper.from_array(value, key)
-                                       for key, value in (weights or {}).items() if key in used)
+                                       for key, value in (weights | shared).items() if key in used)
         onnx.checker.check_model(model, full_check=True)
+        share_weights(model, offsets)
         (folder / f"{method}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    if shared:
+        (folder / "weights.bin").write_bytes(b"".join(value.tobytes() for value in shared.values()))
     if initial:
         (folder / "initial.safetensors").write_bytes(save(initial))
 
@@ -578,16 +599,17 @@ def make_kalman():
 
 # --- attention_decoder: a key/value cache that grows ---------------------------------------------------------------
 
-DECODER_HEADS, DECODER_WIDTH = 4, 16
-DECODER_TOKEN = DECODER_HEADS * DECODER_WIDTH
+DECODER_TOKEN, DECODER_HEADS, DECODER_WIDTH = 64, 8, 128
+DECODER_ROW = DECODER_HEADS * DECODER_WIDTH
 
 DECODER_TEXT = '''
-# One causal attention layer of a decoder: 4 heads of 16, token vectors of 64, random weights. The keys and values of all
-# tokens so far are its state, a key/value cache that each step appends to. For a token x and head h, over the tokens
-# j = 0, ..., i so far, of which x is the last:
+# One causal attention layer of a decoder: token vectors of 64, 8 heads of 128, random weights. The keys and values of all
+# tokens so far are its state, a key/value cache that each step appends to: 8 KiB a token, as a layer of a large model has
+# it, while the weights are those of a small one. For a token x and head h, over the tokens j = 0, ..., i so far, of which x
+# is the last:
 #
-#   q, k_i, v_i = x W_q, x W_k, x W_v, of which head h has its 16 elements
-#   weight_j    = softmax over j of (q . k_j / sqrt(16) - slope_h (i - j))
+#   q, k_i, v_i = x W_q, x W_k, x W_v, of which head h has its 128 elements
+#   weight_j    = softmax over j of (q . k_j / sqrt(128) - slope_h (i - j))
 #   y           = x + W_o (for all heads, one behind the other, the sum over j of weight_j v_j)
 #
 # `step` takes one token, `prompt` any number of them in one run, each of which sees those in front of it.
@@ -595,11 +617,11 @@ DECODER_TEXT = '''
 # Sources: A. Vaswani et al., Attention Is All You Need, 2017 (https://arxiv.org/abs/1706.03762); that a token attends less
 # to older ones, by a slope of its own for each head, is O. Press et al., Train Short, Test Long: Attention with Linear
 # Biases, 2021 (https://arxiv.org/abs/2108.12409).
-description: "A causal attention layer whose key/value cache grows: 4 heads, token vectors of 64, random weights"
+description: "A causal attention layer whose key/value cache grows: token vectors of 64, 8 heads of 128, random weights"
 
 # The keys and values of the tokens so far. The graphs give only the new rows, as k.append and v.append.
-state { index: "k" dtype: FLOAT32 shape: [-1, 4, 16] }
-state { index: "v" dtype: FLOAT32 shape: [-1, 4, 16] }
+state { index: "k" dtype: FLOAT32 shape: [-1, 8, 128] }
+state { index: "v" dtype: FLOAT32 shape: [-1, 8, 128] }
 
 method { name: "step" }
 method { name: "prompt" }
@@ -639,41 +661,44 @@ DECODER_ATTEND = '''
 
   seen_of_head = MatMul(weights, values_of_head)
   seen = Transpose<perm = [1, 0, 2]>(seen_of_head)
-  seen_flat = Reshape(seen, as_tokens)
+  seen_flat = Reshape(seen, as_rows)
   mixed = MatMul(seen_flat, output_weights)
 '''
 
 
-def decoder_weights():
+def decoder_matrices():
     rng = np.random.default_rng(7)
-    weights = {f"{name}_weights": (rng.normal(size=(DECODER_TOKEN, DECODER_TOKEN)) / 8).astype(np.float32)
-               for name in ("query", "key", "value", "output")}
-    slopes = np.array([0.25, 0.0625, 0.015625, 0.00390625], np.float32).reshape(DECODER_HEADS, 1, 1)
-    return weights | {"slopes": slopes, "scale": np.float32(0.25), "never": np.float32(-np.inf),
-                      "nought": np.int64(0), "one_more": np.int64(1), "first": np.array([0]), "last": np.array([1]),
-                      "as_heads": np.array([-1, DECODER_HEADS, DECODER_WIDTH]),
-                      "as_tokens": np.array([-1, DECODER_TOKEN])}
+    shapes = {name: (DECODER_TOKEN, DECODER_ROW) for name in ("query", "key", "value")}
+    return {f"{name}_weights": (rng.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
+            for name, shape in (shapes | {"output": (DECODER_ROW, DECODER_TOKEN)}).items()}
+
+
+def decoder_constants():
+    slopes = (0.5 ** np.arange(1, DECODER_HEADS + 1)).astype(np.float32).reshape(DECODER_HEADS, 1, 1)
+    return {"slopes": slopes, "scale": np.float32(1 / np.sqrt(DECODER_WIDTH)), "never": np.float32(-np.inf),
+            "nought": np.int64(0), "one_more": np.int64(1), "first": np.array([0]), "last": np.array([1]),
+            "as_heads": np.array([-1, DECODER_HEADS, DECODER_WIDTH]), "as_rows": np.array([-1, DECODER_ROW])}
 
 
 def make_attention_decoder():
-    weights = decoder_weights()
-    cache = "float[m, 4, 16] k, float[m, 4, 16] v"
-    rows = 'float[{0}, 4, 16] "k.append", float[{0}, 4, 16] "v.append"'
+    matrices, constants = decoder_matrices(), decoder_constants()
+    cache = "float[m, 8, 128] k, float[m, 8, 128] v"
+    rows = 'float[{0}, 8, 128] "k.append", float[{0}, 8, 128] "v.append"'
 
     def prompt(state, x):
         k, v = state["k"], state["v"]
         y = []
         for token in x:
-            q, new_k, new_v = ((token @ weights[f"{name}_weights"].astype(np.float64)).reshape(4, 16)
+            q, new_k, new_v = ((token @ matrices[f"{name}_weights"].astype(np.float64)).reshape(8, 128)
                                for name in ("query", "key", "value"))
             k, v = np.concatenate([k, [new_k]]), np.concatenate([v, [new_v]])
             age = np.arange(len(k))[::-1]
             heads = []
-            for head, slope in enumerate(weights["slopes"].ravel()):
-                score = k[:, head] @ q[head] / 4 - slope * age
+            for head, slope in enumerate(constants["slopes"].ravel()):
+                score = k[:, head] @ q[head] / np.sqrt(DECODER_WIDTH) - slope * age
                 weight = np.exp(score - score.max())
                 heads.append(weight / weight.sum() @ v[:, head])
-            y.append(token + np.concatenate(heads) @ weights["output_weights"].astype(np.float64))
+            y.append(token + np.concatenate(heads) @ matrices["output_weights"].astype(np.float64))
         return {"y": np.stack(y)}, {"k": k, "v": v}
 
     def step(state, x):
@@ -686,11 +711,11 @@ def make_attention_decoder():
                  + "  mixed_token = Squeeze(mixed, first)\n  y = Add(x, mixed_token)\n"),
         "prompt": (f"(float[n, 64] x, {cache}) => (float[n, 64] y, {rows.format('n')})",
                    "  tokens = Identity(x)" + DECODER_ATTEND + "  y = Add(x, mixed)\n"),
-    }, weights=weights)
+    }, weights=constants, shared=matrices)
     rng = np.random.default_rng(8)
     empty = np.zeros((0, DECODER_HEADS, DECODER_WIDTH))
-    inputs = [{"step": {"x": as_float64(rng.normal(size=64))}, "prompt": {"x": as_float64(rng.normal(size=(3, 64)))}}
-              for _ in range(60)]
+    inputs = [{"step": {"x": as_float64(rng.normal(size=DECODER_TOKEN))},
+               "prompt": {"x": as_float64(rng.normal(size=(2, DECODER_TOKEN)))}} for _ in range(50)]
     write_trajectory("attention_decoder", {"k": empty, "v": empty}, inputs, {"step": step, "prompt": prompt},
                      growing=("k", "v"))
 

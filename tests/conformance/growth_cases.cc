@@ -10,21 +10,22 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr int64_t kRowBytes = 2 * 64 * 4;  // Of a key and a value.
+constexpr int64_t kTokenWidth = 64;
+constexpr int64_t kRowBytes = 2 * 8 * 128 * 4;  // Of a key and a value.
 
 // Tokens [begin, end) of a text that goes on for ever.
 Array Tokens(int64_t begin, int64_t end) {
   std::vector<float> elements;
   for (int64_t i = begin; i < end; ++i) {
-    for (int64_t j = 0; j < 64; ++j)
+    for (int64_t j = 0; j < kTokenWidth; ++j)
       elements.push_back(static_cast<float>((i * 31 + j * 17) % 97) / 97 - 0.5F);
   }
-  return Array::From<float>({end - begin, 64}, elements).value();
+  return Array::From<float>({end - begin, kTokenWidth}, elements).value();
 }
 
 Array Token(int64_t i) {
   const Array row = Tokens(i, i + 1);
-  return Array::Unchecked(row.dtype(), Shape::Of({64}), row.data());
+  return Array::Unchecked(row.dtype(), Shape::Of({kTokenWidth}), row.data());
 }
 
 // A decoder without a token, the head of branch "text".
@@ -62,11 +63,11 @@ TEST_P(Conformance, GrowingStateCostsItsRowsAndIsReadWhole) {
   EXPECT_EQ(info->state_bytes, 10 * kRowBytes);
   const NamedArrays whole = ReadDecoder(api(), ten);
   ASSERT_EQ(whole.size(), 2u);
-  EXPECT_THAT(whole[0].second.shape().dims(), ElementsAre(10, 4, 16));
+  EXPECT_THAT(whole[0].second.shape().dims(), ElementsAre(10, 8, 128));
   const NamedArrays last = ReadDecoder(api(), ten, {{IndexPath{"v"}, {Slice{.start = -1}}}});
-  EXPECT_THAT(last[0].second.shape().dims(), ElementsAre(1, 4, 16));
-  EXPECT_TRUE(std::ranges::equal(last[0].second.bytes(), whole[1].second.bytes().last(64 * 4)));
-  EXPECT_THAT(ReadDecoder(api(), root)[0].second.shape().dims(), ElementsAre(0, 4, 16));
+  EXPECT_THAT(last[0].second.shape().dims(), ElementsAre(1, 8, 128));
+  EXPECT_TRUE(std::ranges::equal(last[0].second.bytes(), whole[1].second.bytes().last(kRowBytes / 2)));
+  EXPECT_THAT(ReadDecoder(api(), root)[0].second.shape().dims(), ElementsAre(0, 8, 128));
 }
 
 TEST_P(Conformance, GrowingStateForkedInTheMiddleIsAsTheStraightRun) {
@@ -162,7 +163,7 @@ TEST_P(Conformance, GrowingStateRepeatAppendsNothing) {
   EXPECT_EQ(again->version, first->version);
   EXPECT_EQ(again->outputs, first->outputs);
   EXPECT_EQ(again->fetched, first->fetched);
-  EXPECT_THAT(ReadDecoder(api(), BranchName{"text"})[0].second.shape().dims(), ElementsAre(1, 4, 16));
+  EXPECT_THAT(ReadDecoder(api(), BranchName{"text"})[0].second.shape().dims(), ElementsAre(1, 8, 128));
 }
 
 }  // namespace

@@ -215,14 +215,16 @@ TEST_F(ExamplesTest, KalmanPredictsATrackThatWasNotSeen) {
   EXPECT_NEAR(filtered[2], 1, 0.01);
 }
 
+constexpr int64_t kTokenWidth = 64;
+
 // The i-th token of a text that goes on for ever.
 Array DecoderTokens(int64_t begin, int64_t end) {
   std::vector<float> elements;
   for (int64_t i = begin; i < end; ++i) {
-    for (int64_t j = 0; j < 64; ++j)
+    for (int64_t j = 0; j < kTokenWidth; ++j)
       elements.push_back(static_cast<float>((i * 31 + j * 17) % 97) / 97 - 0.5F);
   }
-  return Floats({end - begin, 64}, elements);
+  return Floats({end - begin, kTokenWidth}, elements);
 }
 Array DecoderToken(int64_t i) { return Row(DecoderTokens(i, i + 1), 0); }
 
@@ -263,8 +265,8 @@ TEST_F(ExamplesTest, AttentionDecoderForkedAtStep500IsAsTheStraightRun) {
   }
   const auto info = client_->GetSnapshot(version);
   ASSERT_TRUE(info.ok()) << info.status();
-  EXPECT_EQ(info->new_bytes(), 2 * 64 * 4) << "a key and a value";
-  EXPECT_EQ(info->state_bytes(), 1000 * 2 * 64 * 4);
+  EXPECT_EQ(info->new_bytes(), 2 * 8 * 128 * 4) << "a key and a value";
+  EXPECT_EQ(info->state_bytes(), 1000 * 2 * 8 * 128 * 4);
 }
 
 TEST_F(ExamplesTest, CounterCountsFromZero) {
