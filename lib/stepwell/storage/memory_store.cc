@@ -1,13 +1,10 @@
 #include "stepwell/storage/memory_store.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "stepwell/array/append.h"
 #include "stepwell/storage/errors.h"
 
@@ -36,7 +33,7 @@ std::shared_ptr<const SnapshotRecord> RecordOf(const std::shared_ptr<const Store
 }  // namespace
 
 absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
-  if (used_bytes_ > options_.max_bytes - bytes) return MemoryLimit(bytes, used_bytes_, options_.max_bytes);
+  if (used_bytes_ > max_bytes_ - bytes) return MemoryLimit(bytes, used_bytes_, max_bytes_);
   std::optional<Version> before;  // Most often the parent, in a batch of many.
   for (const auto& snapshot : batch.snapshots) {
     const std::optional<Version> parent = snapshot->record.parent;
@@ -46,39 +43,13 @@ absl::Status MemoryStore::Check(const CommitBatch& batch, int64_t bytes) const {
     }
     before = snapshot->record.version;
   }
-  // A batch changes a branch once: the second change would not see the first.
-  absl::flat_hash_set<absl::string_view> changed;
-  for (const BranchRecord& branch : batch.new_branches) {
-    const auto existing = branches_.find(branch.name);
-    if (existing != branches_.end() && existing->second.expire_time > branch.create_time)
-      return BranchExists(branch.name);
-    absl::Status present = CheckPresent(branch.head, batch);
-    if (!present.ok()) return present;
-    if (!changed.insert(branch.name).second) return BranchChangedTwice(branch.name);
-  }
-  for (const BranchUpdate& update : batch.branch_updates) {
-    absl::Status allowed = CheckHead(update.name, update.expected_head);
-    if (!allowed.ok()) return allowed;
-    if (update.head.has_value()) {
-      absl::Status present = CheckPresent(*update.head, batch);
-      if (!present.ok()) return present;
-    }
-    if (!changed.insert(update.name).second) return BranchChangedTwice(update.name);
-  }
-  for (const BranchDeletion& deletion : batch.branch_deletions) {
-    absl::Status allowed = CheckHead(deletion.name, deletion.expected_head);
-    if (!allowed.ok()) return allowed;
-    const absl::Time expire_time = branches_.find(deletion.name)->second.expire_time;
-    if (deletion.expired_by.has_value() && expire_time > *deletion.expired_by) {
-      return BranchNotFound(deletion.name);
-    }
-    if (!changed.insert(deletion.name).second) return BranchChangedTwice(deletion.name);
-  }
-  for (const RequestRecord& request : batch.requests) {
-    if (FindRequest(request.id, request.time) != nullptr) {
-      return RequestIdReused(absl::StatusCode::kAlreadyExists, request.id);
-    }
-  }
+  absl::Status allowed = branches_.Check(batch, [this, &batch](Version head) {
+    mutex_.AssertReaderHeld();
+    return CheckPresent(head, batch);
+  });
+  if (!allowed.ok()) return allowed;
+  allowed = requests_.Check(batch.requests);
+  if (!allowed.ok()) return allowed;
   for (const SnapshotUpdate& update : batch.snapshot_updates) {
     if (tree_.Find(update.version) == nullptr) return Missing(update.version);
   }
@@ -97,14 +68,6 @@ absl::Status MemoryStore::Missing(Version version) const {
   return tree_.WasDropped(version) ? SnapshotEvicted(version) : SnapshotUnknown(version);
 }
 
-absl::Status MemoryStore::CheckHead(const std::string& name, std::optional<Version> expected_head) const {
-  const auto branch = branches_.find(name);
-  if (branch == branches_.end()) return BranchNotFound(name);
-  const Version head = branch->second.head;
-  if (expected_head.value_or(head) != head) return HeadMoved(name, *expected_head, head);
-  return absl::OkStatus();
-}
-
 absl::Status MemoryStore::Apply(CommitBatch& batch) {
   int64_t bytes = 0;
   for (const auto& snapshot : batch.snapshots) bytes += ByteCount(*snapshot);
@@ -114,68 +77,17 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
   if (!allowed.ok()) return allowed;
   used_bytes_ += bytes;
   for (std::shared_ptr<const StoredSnapshot>& snapshot : batch.snapshots) tree_.Insert(std::move(snapshot));
-  for (BranchRecord& branch : batch.new_branches) ApplyNew(branch);
-  for (BranchUpdate& update : batch.branch_updates) Apply(update);
-  for (BranchDeletion& deletion : batch.branch_deletions) Apply(deletion);
+  branches_.Apply(batch, [this](BranchMove move) {
+    mutex_.AssertHeld();
+    if (move.previous.has_value()) tree_.CountHead(*move.previous, -1);
+    if (move.head.has_value()) tree_.CountHead(*move.head, +1);
+    if (listener_ != nullptr) listener_->OnMove(std::move(move));
+  });
   for (const SnapshotUpdate& update : batch.snapshot_updates) Apply(update);
-  for (RequestRecord& request : batch.requests) Remember(std::move(request));
+  for (RequestRecord& request : batch.requests) {
+    requests_.Remember(std::make_shared<const RequestRecord>(std::move(request)));
+  }
   return absl::OkStatus();
-}
-
-void MemoryStore::ApplyNew(BranchRecord& branch) {
-  const auto [place, is_new] = branches_.try_emplace(branch.name);
-  if (!is_new) {
-    const Version expired = place->second.head;
-    tree_.CountHead(expired, -1);
-    if (listener_ != nullptr) listener_->OnMove({branch.name, std::nullopt, expired, branch.create_time});
-  }
-  tree_.CountHead(branch.head, +1);
-  if (listener_ != nullptr) listener_->OnMove({branch.name, branch.head, std::nullopt, branch.create_time});
-  place->second = std::move(branch);
-}
-
-void MemoryStore::Apply(BranchUpdate& update) {
-  BranchRecord& branch = branches_.find(update.name)->second;
-  if (update.head.has_value()) {
-    if (listener_ != nullptr) {
-      listener_->OnMove({std::move(update.name), update.head, branch.head, update.time});
-    }
-    tree_.CountHead(branch.head, -1);
-    tree_.CountHead(*update.head, +1);
-    branch.head = *update.head;
-    branch.update_time = update.time;
-  }
-  if (update.labels.has_value()) branch.labels = *std::move(update.labels);
-  if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
-}
-
-void MemoryStore::Apply(BranchDeletion& deletion) {
-  const auto branch = branches_.find(deletion.name);
-  const Version head = branch->second.head;
-  tree_.CountHead(head, -1);
-  branches_.erase(branch);
-  if (listener_ != nullptr) {
-    listener_->OnMove({std::move(deletion.name), std::nullopt, head, deletion.time});
-  }
-}
-
-std::shared_ptr<const RequestRecord> MemoryStore::FindRequest(absl::string_view id, absl::Time now) const {
-  const auto found = requests_.find(id);
-  if (found == requests_.end() || now - found->second->time > options_.max_request_age) return nullptr;
-  return found->second;
-}
-
-void MemoryStore::Remember(RequestRecord&& request) {
-  const auto remembered = std::make_shared<const RequestRecord>(std::move(request));
-  requests_[remembered->id] = remembered;
-  requests_by_age_.push_back(remembered);
-  while (requests_by_age_.size() > options_.max_requests ||
-         remembered->time - requests_by_age_.front()->time > options_.max_request_age) {
-    const auto oldest = requests_.find(requests_by_age_.front()->id);
-    // The id may have come again since.
-    if (oldest != requests_.end() && oldest->second == requests_by_age_.front()) requests_.erase(oldest);
-    requests_by_age_.pop_front();
-  }
 }
 
 // Who reads the snapshot now keeps it as it was.
@@ -208,7 +120,7 @@ absl::StatusOr<int64_t> MemoryStore::Drop(SnapshotDrop& drop) {
   used_bytes_ -= garbage.array_bytes;
   if (drop.request.has_value()) {
     drop.request->freed_bytes = garbage.array_bytes;
-    Remember(*std::move(drop.request));
+    requests_.Remember(std::make_shared<const RequestRecord>(*std::move(drop.request)));
   }
   return garbage.array_bytes;
 }
@@ -218,9 +130,7 @@ absl::Status MemoryStore::CheckDrop(Version version) const {
   if (stored == nullptr) return Missing(version);
   if ((*stored)->record.pinned) return SnapshotPinned(version);
   if (!tree_.IsHead(version)) return absl::OkStatus();
-  const auto branch =
-      std::ranges::find(branches_, version, [](const auto& entry) { return entry.second.head; });
-  return SnapshotIsHead(version, branch->first);
+  return SnapshotIsHead(version, branches_.FindByHead(version)->name);
 }
 
 void MemoryStore::DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) {
@@ -265,8 +175,8 @@ void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done
   std::optional<BranchRecord> branch;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    const auto found = branches_.find(name);
-    if (found != branches_.end()) branch = found->second;
+    const BranchRecord* const found = branches_.Find(name);
+    if (found != nullptr) branch = *found;
   }
   if (!branch.has_value()) return std::move(done)(BranchNotFound(name));
   std::move(done)(*std::move(branch));
@@ -277,7 +187,7 @@ void MemoryStore::ReadRequest(absl::string_view id, absl::Time now,
   std::shared_ptr<const RequestRecord> request;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    request = FindRequest(id, now);
+    request = requests_.Find(id, now);
   }
   std::move(done)(std::move(request));
 }
@@ -287,10 +197,7 @@ void MemoryStore::ScanBranches(absl::string_view prefix, absl::string_view after
   std::vector<BranchRecord> branches;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    auto at = after < prefix ? branches_.lower_bound(prefix) : branches_.upper_bound(after);
-    for (; at != branches_.end() && branches.size() < limit && absl::StartsWith(at->first, prefix); ++at) {
-      branches.push_back(at->second);
-    }
+    branches = branches_.Scan(prefix, after, limit);
   }
   std::move(done)(std::move(branches));
 }

@@ -4,17 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "stepwell/storage/branch_table.h"
+#include "stepwell/storage/remembered_requests.h"
 #include "stepwell/storage/snapshot_tree.h"
 #include "stepwell/storage/store.h"
 
@@ -36,7 +33,8 @@ class MemoryStore final : public Store {
   // What is counted for a snapshot beside its arrays and labels: its record and its place in the maps.
   static constexpr int64_t kBytesPerSnapshot = 512;
 
-  explicit MemoryStore(const MemoryStoreOptions& options = {}) : options_(options) {}
+  explicit MemoryStore(const MemoryStoreOptions& options = {})
+      : max_bytes_(options.max_bytes), requests_(options.max_requests, options.max_request_age) {}
 
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override;
   void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) override;
@@ -68,31 +66,20 @@ class MemoryStore final : public Store {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // What speaks against `batch`, which would add `bytes`.
   absl::Status Check(const CommitBatch& batch, int64_t bytes) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckHead(const std::string& name, std::optional<Version> expected_head) const
-      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Apply(const SnapshotUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Null when none is remembered at `now`.
-  std::shared_ptr<const RequestRecord> FindRequest(absl::string_view id, absl::Time now) const
-      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  void Remember(RequestRecord&& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Each takes what it needs out of what it is given.
-  void ApplyNew(BranchRecord& branch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Apply(BranchUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Apply(BranchDeletion& deletion) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<int64_t> Drop(SnapshotDrop& drop) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status CheckDrop(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
-  const MemoryStoreOptions options_;
+  const int64_t max_bytes_;
   std::atomic<int64_t> next_version_ = 1;
 
   mutable absl::Mutex mutex_;
   BranchListener* listener_ ABSL_GUARDED_BY(mutex_) = nullptr;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   SnapshotTree tree_ ABSL_GUARDED_BY(mutex_);
-  absl::btree_map<std::string, BranchRecord, std::less<>> branches_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, std::shared_ptr<const RequestRecord>> requests_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::shared_ptr<const RequestRecord>> requests_by_age_ ABSL_GUARDED_BY(mutex_);  // Oldest first.
+  BranchTable branches_ ABSL_GUARDED_BY(mutex_);
+  RememberedRequests requests_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stepwell

@@ -10,8 +10,10 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
 #include "stepwell/array/array.h"
 #include "stepwell/storage/record.h"
+#include "stepwell/storage/snapshot_pruning.h"
 #include "stepwell/storage/version_set.h"
 
 namespace stepwell {
@@ -25,7 +27,7 @@ namespace stepwell {
 // through it that its parent does not have, it stays as a skeleton, which no caller sees: it has two children
 // at least, so skeletons never outnumber snapshots. What a snapshot's record says of its parent stays true.
 // Thread-compatible.
-class SnapshotTree {
+class SnapshotTree : private TreeNodes {
  public:
   using Stored = std::shared_ptr<const StoredSnapshot>;
 
@@ -72,37 +74,28 @@ class SnapshotTree {
   size_t orphan_count() const { return orphans_.size(); }
 
  private:
-  struct Node {
+  struct Entry {
     Stored stored;           // Of a skeleton: version and writers alone; 0 for an array it does not connect.
     Version parent{0};       // 0 for a root.
     int32_t head_count = 0;  // Of branches.
     bool is_skeleton = false;
   };
-  using Nodes = absl::btree_map<Version, Node>;
 
-  // Whose part the array at `position` of a node begins with; 0 when it has none there.
-  static Version FirstOf(const Node& node, int position);
-  // How many children of `version` have an array at `position` that begins with `first`'s part; counted to 2.
-  int CountSharing(Version version, int position, Version first) const;
-
-  // Removes what a skeleton does not connect any more, and then perhaps itself and its neighbours.
-  void Prune(Version version, Garbage& garbage);
-  void RemoveNode(Nodes::iterator node, std::vector<Version>& changed);
-  // Frees the part that `last` wrote and those in front of it, up to that of `kept`, which stays.
-  void FreeParts(Version last, int position, Version kept, Garbage& garbage);
-  // What comes first and last among the children of `version`.
-  auto ChildrenOf(Version version) const {
-    return std::pair(edges_.lower_bound({version, Version(0)}),
-                     edges_.lower_bound({Version(version.value() + 1), Version(0)}));
-  }
+  std::optional<Node> FindNode(Version version) override;
+  void VisitChildren(Version version, absl::FunctionRef<bool(Version)> visit) override;
+  void SetSkeleton(Version version, SnapshotRecord record) override;
+  void Remove(Version version) override;
+  void Move(Version child, Version parent) override;
+  std::optional<Version> FreePart(Version writer, int position) override;
 
   // By version: what is committed next goes next to what was committed last, which is still in the
   // processor's cache, where a hash would send it anywhere.
-  Nodes nodes_;
+  absl::btree_map<Version, Entry> nodes_;
   absl::btree_set<std::pair<Version, Version>> edges_;      // (parent, child), both in nodes_.
   absl::btree_map<std::pair<Version, int>, Part> orphans_;  // By (writer, position): the writer was dropped.
   VersionSet dropped_;
   size_t skeleton_count_ = 0;
+  Garbage* garbage_ = nullptr;  // While a snapshot is dropped: what goes with it.
 };
 
 }  // namespace stepwell
