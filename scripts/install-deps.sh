@@ -16,7 +16,7 @@ declare -A headers_sha256=([x86_64]=14f7d959d5deacbcf1504830d4189f91fc67382b399e
 packages=(
   build-essential ca-certificates ccache cmake git jq ninja-build pkg-config
   libabsl-dev libcli11-dev libgmock-dev libgrpc++-dev libgrpc-dev libgtest-dev libjemalloc-dev libprotobuf-dev
-  libspdlog-dev libssl-dev nlohmann-json3-dev protobuf-compiler protobuf-compiler-grpc
+  librocksdb-dev libspdlog-dev libssl-dev libxxhash-dev nlohmann-json3-dev protobuf-compiler protobuf-compiler-grpc
 )
 dev_packages=(clang clang-format clang-tidy shellcheck)
 

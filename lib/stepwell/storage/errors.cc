@@ -86,4 +86,82 @@ absl::Status MemoryLimit(int64_t bytes, int64_t used, int64_t limit) {
       "MEMORY_LIMIT", {{"limit", absl::StrCat(limit)}});
 }
 
+absl::Status ArrayDamaged(Version writer, int position, absl::string_view detail) {
+  return WithErrorInfo(absl::DataLossError(absl::StrCat("the array at position ", position, " that version ",
+                                                        writer.value(), " wrote is damaged: ", detail,
+                                                        "; versions that do not refer to it are whole")),
+                       "ARRAY_DAMAGED",
+                       {{"position", absl::StrCat(position)}, {"version", absl::StrCat(writer.value())}});
+}
+
+absl::Status RecordDamaged(absl::string_view what, absl::string_view detail) {
+  return WithErrorInfo(absl::DataLossError(absl::StrCat(what, " is damaged in the store: ", detail)),
+                       "RECORD_DAMAGED");
+}
+
+absl::Status StoreReadFailed(absl::string_view what, absl::string_view detail) {
+  return WithErrorInfo(absl::InternalError(absl::StrCat("the store could not read ", what, ": ", detail)),
+                       "STORE_READ_FAILED");
+}
+
+absl::Status StoreWriteFailed(absl::string_view detail) {
+  return WithErrorInfo(
+      absl::InternalError(absl::StrCat("what was asked for is done, but could not be written: ", detail,
+                                       "; it is lost when the server stops")),
+      "STORE_WRITE_FAILED");
+}
+
+absl::Status StoreReadOnly(absl::string_view detail) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat(
+          "the store is read-only since a write failed: ", detail,
+          "; expected a disk that takes what is written: restart the server when it does again")),
+      "STORE_READ_ONLY");
+}
+
+absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view unit) {
+  return WithErrorInfo(absl::ResourceExhaustedError(
+                           absl::StrCat(waiting, " ", unit, " wait to be written, and at most ", limit,
+                                        " may; nothing was stored. The disk is slower than what is "
+                                        "committed: try again later")),
+                       "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
+}
+
+absl::Status ReadQueueFull(size_t limit) {
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(
+          absl::StrCat(limit, " reads of the disk wait already, which is as many as may; try again later")),
+      "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
+}
+
+absl::Status DirectoryInUse(absl::string_view path) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the data directory \"", path,
+                   "\" is in use; expected one that no other server has open: stop that one, or give another "
+                   "directory"));
+}
+
+absl::Status DirectoryForeign(absl::string_view path, absl::string_view found) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the data directory \"", path, "\" holds ", found,
+                   "; expected an empty directory, one that does not exist yet, or one that Stepwell made"));
+}
+
+absl::Status DirectoryOfNewerFormat(absl::string_view path, int64_t format, int64_t newest) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the data directory \"", path, "\" has format ", format, "; expected at most ", newest,
+                   ", the newest that this build knows: use the Stepwell that wrote it, or a later one"));
+}
+
+absl::Status DirectoryNotWritable(absl::string_view path, absl::string_view detail) {
+  return absl::FailedPreconditionError(absl::StrCat("the data directory \"", path,
+                                                    "\" cannot be written: ", detail,
+                                                    "; expected one in which this user may make files"));
+}
+
+absl::Status DirectoryDamaged(absl::string_view path, absl::string_view detail) {
+  return absl::DataLossError(absl::StrCat("the data directory \"", path, "\" is damaged: ", detail,
+                                          "; expected it as Stepwell left it: restore it from a backup"));
+}
+
 }  // namespace stepwell

@@ -1,6 +1,7 @@
 #ifndef STEPWELL_STORAGE_ERRORS_H_
 #define STEPWELL_STORAGE_ERRORS_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -42,6 +43,47 @@ absl::Status DurabilityUnavailable(absl::string_view store);
 // RESOURCE_EXHAUSTED, reason MEMORY_LIMIT, with metadata limit: a commit of `bytes` does not fit beside the
 // `used` bytes that a store of at most `limit` bytes holds.
 absl::Status MemoryLimit(int64_t bytes, int64_t used, int64_t limit);
+
+// Of a store on disk.
+
+// DATA_LOSS, reason ARRAY_DAMAGED, with metadata version and position: what `writer` wrote at `position` is
+// not what is there now. `detail` says how that was seen.
+absl::Status ArrayDamaged(Version writer, int position, absl::string_view detail);
+
+// DATA_LOSS, reason RECORD_DAMAGED: `what`, a record of the store, cannot be read.
+absl::Status RecordDamaged(absl::string_view what, absl::string_view detail);
+
+// INTERNAL, reason STORE_READ_FAILED: the disk did not give `what`.
+absl::Status StoreReadFailed(absl::string_view what, absl::string_view detail);
+
+// INTERNAL, reason STORE_WRITE_FAILED: something is visible, but may not survive a crash.
+absl::Status StoreWriteFailed(absl::string_view detail);
+
+// FAILED_PRECONDITION, reason STORE_READ_ONLY: a write has failed before, as `detail` says. Not UNAVAILABLE,
+// which clients repeat by themselves: nothing but a restart makes the store writable again.
+absl::Status StoreReadOnly(absl::string_view detail);
+
+// RESOURCE_EXHAUSTED, reason QUEUE_FULL, with metadata limit: the disk is slower than what is committed.
+// `unit` is what `waiting` and `limit` count.
+absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view unit);
+
+// As WriteQueueFull, for reads.
+absl::Status ReadQueueFull(size_t limit);
+
+// FAILED_PRECONDITION: another process, or another store of this one, has `path`.
+absl::Status DirectoryInUse(absl::string_view path);
+
+// FAILED_PRECONDITION: `path` holds `found`, which no store of ours has made.
+absl::Status DirectoryForeign(absl::string_view path, absl::string_view found);
+
+// FAILED_PRECONDITION: `path` was written with `format`; formats up to `newest` are known here.
+absl::Status DirectoryOfNewerFormat(absl::string_view path, int64_t format, int64_t newest);
+
+// FAILED_PRECONDITION: nothing can be written in `path`.
+absl::Status DirectoryNotWritable(absl::string_view path, absl::string_view detail);
+
+// DATA_LOSS: `path` was a store's, and is not whole any more.
+absl::Status DirectoryDamaged(absl::string_view path, absl::string_view detail);
 
 }  // namespace stepwell
 

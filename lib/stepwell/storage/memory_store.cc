@@ -155,7 +155,7 @@ absl::StatusOr<std::vector<Array>> MemoryStore::FindParts(Version writer, int po
   std::vector<Array> parts;  // The last first.
   absl::ReaderMutexLock lock(&mutex_);
   for (std::optional<Version> next = writer; next.has_value();) {
-    std::optional<SnapshotTree::Part> part = tree_.FindPart(*next, position);
+    std::optional<ArrayPart> part = tree_.FindPart(*next, position);
     if (!part.has_value()) return Missing(writer);
     parts.push_back(std::move(part->array));
     next = part->previous;

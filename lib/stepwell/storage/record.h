@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,12 @@ struct SnapshotRecord {
   ArrayChains chains;                       // Of the arrays whose writer appended to them.
 };
 
+// What one version wrote at a position: an array, or the rows that it appended to one.
+struct ArrayPart {
+  Array array;
+  std::optional<Version> previous;  // Wrote the part in front of it.
+};
+
 // A snapshot with what it wrote: an array, or the rows that it appended, for each position whose writer is
 // the snapshot itself, in the order of positions. Where it stays in memory, it is the one object that does.
 struct StoredSnapshot {
@@ -58,6 +65,15 @@ struct StoredSnapshot {
   size_t SlotOf(int position) const {
     return static_cast<size_t>(
         std::count(record.writers.begin(), record.writers.begin() + position, record.version));
+  }
+
+  // What the snapshot wrote at `position`. Absent: nothing.
+  std::optional<ArrayPart> PartAt(int position) const {
+    if (position < 0 || position >= std::ssize(record.writers)) return std::nullopt;
+    if (record.writers[static_cast<size_t>(position)] != record.version) return std::nullopt;
+    const ArrayChain* const chain = record.chains.Find(position);
+    return ArrayPart{written[SlotOf(position)],
+                     chain == nullptr ? std::nullopt : std::make_optional(chain->previous)};
   }
 };
 

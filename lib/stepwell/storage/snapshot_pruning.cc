@@ -85,7 +85,7 @@ void PruneSkeleton(TreeNodes& nodes, Version version) {
       for (const Version child : children) nodes.Move(child, parent);
       nodes.Remove(at);
     }
-    changed.push_back(parent);
+    if (parent != kNoVersion) changed.push_back(parent);
     changed.insert(changed.end(), children.begin(), children.end());
   }
 }

@@ -7,15 +7,6 @@ namespace {
 
 constexpr Version kNone{0};
 
-std::optional<SnapshotTree::Part> FindWritten(const StoredSnapshot& snapshot, int position) {
-  const auto& writers = snapshot.record.writers;
-  if (position < 0 || position >= std::ssize(writers)) return std::nullopt;
-  if (writers[static_cast<size_t>(position)] != snapshot.record.version) return std::nullopt;
-  const ArrayChain* const chain = snapshot.record.chains.Find(position);
-  return SnapshotTree::Part{snapshot.written[snapshot.SlotOf(position)],
-                            chain == nullptr ? std::nullopt : std::make_optional(chain->previous)};
-}
-
 }  // namespace
 
 const SnapshotTree::Stored* SnapshotTree::Find(Version version) const {
@@ -23,8 +14,8 @@ const SnapshotTree::Stored* SnapshotTree::Find(Version version) const {
   return node == nodes_.end() || node->second.is_skeleton ? nullptr : &node->second.stored;
 }
 
-std::optional<SnapshotTree::Part> SnapshotTree::FindPart(Version writer, int position) const {
-  if (const Stored* stored = Find(writer)) return FindWritten(**stored, position);
+std::optional<ArrayPart> SnapshotTree::FindPart(Version writer, int position) const {
+  if (const Stored* stored = Find(writer)) return (*stored)->PartAt(position);
   const auto orphan = orphans_.find({writer, position});
   return orphan == orphans_.end() ? std::nullopt : std::make_optional(orphan->second);
 }
@@ -68,7 +59,7 @@ void SnapshotTree::Drop(Version version, Garbage& garbage) {
   const Stored dropped = node.stored;
   // Its arrays are on their own from now on; pruning removes those that only it referred to.
   for (int position = 0; position < std::ssize(dropped->record.writers); ++position) {
-    std::optional<Part> written = FindWritten(*dropped, position);
+    std::optional<ArrayPart> written = dropped->PartAt(position);
     if (written.has_value()) orphans_.emplace(std::pair(version, position), *std::move(written));
   }
   SnapshotRecord skeleton;
@@ -121,7 +112,7 @@ void SnapshotTree::Move(Version child, Version parent) {
 
 std::optional<Version> SnapshotTree::FreePart(Version writer, int position) {
   const auto orphan = orphans_.find({writer, position});
-  Part& part = orphan->second;
+  ArrayPart& part = orphan->second;
   const std::optional<Version> previous = part.previous;
   garbage_->array_bytes += part.array.byte_count();
   garbage_->arrays.push_back(std::move(part.array));

@@ -42,13 +42,8 @@ class SnapshotTree : private TreeNodes {
   const Stored* Find(Version version) const;
   bool WasDropped(Version version) const { return dropped_.Contains(version); }
 
-  // What a version wrote at a position: an array, or the rows that it appended to one.
-  struct Part {
-    Array array;
-    std::optional<Version> previous;  // Wrote the part in front of it.
-  };
   // What `writer`, be it dropped or not, wrote at `position`. Absent: nothing is there.
-  std::optional<Part> FindPart(Version writer, int position) const;
+  std::optional<ArrayPart> FindPart(Version writer, int position) const;
 
   // `snapshot` is a root, or its parent is here.
   void Insert(Stored snapshot);
@@ -91,8 +86,9 @@ class SnapshotTree : private TreeNodes {
   // By version: what is committed next goes next to what was committed last, which is still in the
   // processor's cache, where a hash would send it anywhere.
   absl::btree_map<Version, Entry> nodes_;
-  absl::btree_set<std::pair<Version, Version>> edges_;      // (parent, child), both in nodes_.
-  absl::btree_map<std::pair<Version, int>, Part> orphans_;  // By (writer, position): the writer was dropped.
+  absl::btree_set<std::pair<Version, Version>> edges_;  // (parent, child), both in nodes_.
+  absl::btree_map<std::pair<Version, int>, ArrayPart>
+      orphans_;  // By (writer, position): the writer was dropped.
   VersionSet dropped_;
   size_t skeleton_count_ = 0;
   Garbage* garbage_ = nullptr;  // While a snapshot is dropped: what goes with it.

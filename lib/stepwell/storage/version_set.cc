@@ -1,5 +1,6 @@
 #include "stepwell/storage/version_set.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace stepwell {
@@ -9,20 +10,16 @@ bool VersionSet::Contains(Version version) const {
   return after != last_by_first_.begin() && std::prev(after)->second >= version;
 }
 
-void VersionSet::Insert(Version version) {
-  if (Contains(version)) return;
-  auto run = last_by_first_.emplace(version, version).first;
-  const auto after = std::next(run);
-  if (after != last_by_first_.end() && after->first.value() == version.value() + 1) {
-    run->second = after->second;
-    last_by_first_.erase(after);
-    run = last_by_first_.find(version);
+void VersionSet::InsertRun(Version first, Version last) {
+  // What it touches becomes part of it.
+  auto run = last_by_first_.lower_bound(first);
+  if (run != last_by_first_.begin() && std::prev(run)->second.value() + 1 >= first.value()) --run;
+  while (run != last_by_first_.end() && run->first.value() <= last.value() + 1) {
+    first = std::min(first, run->first);
+    last = std::max(last, run->second);
+    run = last_by_first_.erase(run);
   }
-  if (run == last_by_first_.begin()) return;
-  const auto before = std::prev(run);
-  if (before->second.value() + 1 != version.value()) return;
-  before->second = run->second;
-  last_by_first_.erase(run);
+  last_by_first_.emplace(first, last);
 }
 
 }  // namespace stepwell

@@ -10,10 +10,14 @@ namespace stepwell {
 class VersionSet {
  public:
   bool Contains(Version version) const;
-  void Insert(Version version);
+  void Insert(Version version) { InsertRun(version, version); }
+  void InsertRun(Version first, Version last);
+
+  // Runs of versions, with both ends, by the first; no two touch.
+  const absl::btree_map<Version, Version>& runs() const { return last_by_first_; }
 
  private:
-  absl::btree_map<Version, Version> last_by_first_;  // Runs of versions, with both ends; no two touch.
+  absl::btree_map<Version, Version> last_by_first_;
 };
 
 }  // namespace stepwell

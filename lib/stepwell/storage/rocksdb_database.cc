@@ -1,0 +1,214 @@
+#include "stepwell/storage/rocksdb_database.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/options.h"
+#include "rocksdb/table.h"
+#include "rocksdb/write_batch.h"
+#include "stepwell/storage/errors.h"
+#include "stepwell/storage/rocksdb_keys.h"
+
+namespace stepwell {
+namespace {
+
+constexpr const char* kFamilyNames[] = {"default", "snapshots", "arrays", "branches", "requests", "tree"};
+
+// Arrays from here on go to blob files, which compactions do not copy over and over.
+constexpr uint64_t kBlobBytes = 4096;
+
+// What a start reads again: logs of this size take a fraction of a second.
+constexpr uint64_t kMaxLogBytes = 64 << 20;
+
+rocksdb::Slice SliceOf(absl::string_view text) { return {text.data(), text.size()}; }
+absl::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  options.env = env;
+  options.create_missing_column_families = true;  // Of a store whose making was broken off.
+  options.max_total_wal_size = kMaxLogBytes;
+  options.avoid_flush_during_recovery = true;
+  options.skip_stats_update_on_db_open = true;
+  options.keep_log_file_num = 4;
+  // What has failed is not tried again behind our back: the store is read-only from then on.
+  options.max_bgerror_resume_count = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family) {
+  rocksdb::ColumnFamilyOptions options;
+  rocksdb::BlockBasedTableOptions table;
+  // Most reads of places find none, which a filter tells without the disk.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  if (family == Family::kArrays) {
+    options.enable_blob_files = true;
+    options.min_blob_size = kBlobBytes;
+    options.enable_blob_garbage_collection = true;
+  }
+  return options;
+}
+
+absl::Status ReadError(const rocksdb::Status& status, absl::string_view what) {
+  if (status.IsCorruption()) return RecordDamaged(what, status.ToString());
+  return StoreReadFailed(what, status.ToString());
+}
+
+rocksdb::ReadOptions ReadOptionsOf(const rocksdb::Snapshot* view) {
+  rocksdb::ReadOptions options;
+  options.snapshot = view;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std::string& path,
+                                                                       rocksdb::Env* env) {
+  absl::StatusOr<std::unique_ptr<RocksDbDirectory>> directory = RocksDbDirectory::Open(path, env);
+  if (!directory.ok()) return directory.status();
+  rocksdb::DBOptions options = MakeOptions(env);
+  options.create_if_missing = (*directory)->is_new();
+  auto database = absl::WrapUnique(new RocksDbDatabase(*std::move(directory)));
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (size_t i = 0; i < kFamilies; ++i) {
+    descriptors.emplace_back(kFamilyNames[i], MakeFamilyOptions(static_cast<Family>(i)));
+  }
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  const rocksdb::Status opened = rocksdb::DB::Open(options, path, descriptors, &families, &db);
+  if (opened.IsCorruption()) return DirectoryDamaged(path, opened.ToString());
+  if (!opened.ok()) return StoreReadFailed(absl::StrCat("\"", path, "\""), opened.ToString());
+  database->db_.reset(db);
+  std::ranges::copy(families, database->families_.begin());
+  return database;
+}
+
+RocksDbDatabase::~RocksDbDatabase() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  }
+  db_->Close().PermitUncheckedError();  // What was to be synced has been.
+}
+
+absl::StatusOr<std::optional<std::string>> RocksDbDatabase::Get(Family family, absl::string_view key,
+                                                                absl::string_view what,
+                                                                const rocksdb::Snapshot* view) const {
+  std::string value;
+  const rocksdb::Status read = db_->Get(ReadOptionsOf(view), this->family(family), SliceOf(key), &value);
+  if (read.ok()) return value;
+  if (read.IsNotFound()) return std::nullopt;
+  return ReadError(read, what);
+}
+
+absl::StatusOr<SnapshotRow> RocksDbDatabase::ReadSnapshot(Version version,
+                                                          const rocksdb::Snapshot* view) const {
+  const auto value = Get(Family::kSnapshots, SnapshotKey(version),
+                         absl::StrCat("the record of version ", version.value()), view);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return Missing(version);
+  return DecodeSnapshot(version, **value);
+}
+
+absl::StatusOr<std::optional<PlaceRow>> RocksDbDatabase::ReadPlace(Version version,
+                                                                   const rocksdb::Snapshot* view) const {
+  const auto value = Get(Family::kTree, PlaceKey(version),
+                         absl::StrCat("the place of version ", version.value(), " among the others"), view);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  return DecodePlace(version, **value);
+}
+
+absl::StatusOr<ArrayPart> RocksDbDatabase::ReadArray(Version writer, int position) const {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status read =
+      db_->Get(rocksdb::ReadOptions(), family(Family::kArrays), SliceOf(ArrayKey(writer, position)), &value);
+  if (read.IsNotFound()) return Missing(writer);
+  if (read.IsCorruption()) return ArrayDamaged(writer, position, read.ToString());
+  if (!read.ok()) {
+    return StoreReadFailed(
+        absl::StrCat("the array at position ", position, " that version ", writer.value(), " wrote"),
+        read.ToString());
+  }
+  return DecodeArray(writer, position, ViewOf(value));
+}
+
+absl::StatusOr<OrphanRow> RocksDbDatabase::ReadOrphan(Version writer, int position) const {
+  const std::string what =
+      absl::StrCat("what is known of the array at position ", position, " of version ", writer.value());
+  const auto value = Get(Family::kTree, OrphanKey(writer, position), what);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return RecordDamaged(what, "it is missing");
+  return DecodeOrphan(writer, position, **value);
+}
+
+absl::StatusOr<std::optional<RocksDbDatabase::Run>> RocksDbDatabase::FindDropped(Version version) const {
+  const std::unique_ptr<rocksdb::Iterator> rows = Iterate(Family::kTree);
+  rows->SeekForPrev(SliceOf(DroppedKey(version)));
+  if (!rows->Valid()) {
+    if (!rows->status().ok()) return ReadError(rows->status(), "the versions that were dropped");
+    return std::nullopt;
+  }
+  const std::optional<Version> first = DroppedKeyFirst(ViewOf(rows->key()));
+  if (!first.has_value()) return std::nullopt;
+  const std::optional<Version> last = ParseVersionValue(ViewOf(rows->value()));
+  if (!last.has_value()) return RecordDamaged("the versions that were dropped", "a version has 8 bytes");
+  if (*last < version) return std::nullopt;
+  return Run{.first = *first, .last = *last};
+}
+
+absl::Status RocksDbDatabase::Missing(Version version) const {
+  const auto dropped = FindDropped(version);
+  if (!dropped.ok()) return dropped.status();
+  return dropped->has_value() ? SnapshotEvicted(version) : SnapshotUnknown(version);
+}
+
+absl::StatusOr<std::vector<BranchRecord>> RocksDbDatabase::ReadBranches() const {
+  std::vector<BranchRecord> branches;
+  const std::unique_ptr<rocksdb::Iterator> rows = Iterate(Family::kBranches);
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    absl::StatusOr<BranchRecord> branch = DecodeBranch(ViewOf(rows->key()), ViewOf(rows->value()));
+    if (!branch.ok()) return branch.status();
+    branches.push_back(*std::move(branch));
+  }
+  if (!rows->status().ok()) return ReadError(rows->status(), "the branches");
+  return branches;
+}
+
+absl::StatusOr<std::vector<RequestRecord>> RocksDbDatabase::ReadRequests() const {
+  std::vector<RequestRecord> requests;
+  const std::unique_ptr<rocksdb::Iterator> rows = Iterate(Family::kRequests);
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    absl::StatusOr<RequestRecord> request = DecodeRequest(ViewOf(rows->value()));
+    if (!request.ok()) return request.status();
+    requests.push_back(*std::move(request));
+  }
+  if (!rows->status().ok()) return ReadError(rows->status(), "the remembered requests");
+  return requests;
+}
+
+absl::StatusOr<Version> RocksDbDatabase::ReadReservedEnd() const {
+  const auto value = Get(Family::kMeta, kReservedEndKey, "the last version number");
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return Version(1);
+  const std::optional<Version> end = ParseVersionValue(**value);
+  if (!end.has_value()) return RecordDamaged("the last version number", "a version has 8 bytes");
+  return *end;
+}
+
+std::unique_ptr<rocksdb::Iterator> RocksDbDatabase::Iterate(Family family,
+                                                            const rocksdb::Snapshot* view) const {
+  return absl::WrapUnique(db_->NewIterator(ReadOptionsOf(view), this->family(family)));
+}
+
+rocksdb::Status RocksDbDatabase::Write(rocksdb::WriteBatch& batch) {
+  return db_->Write(rocksdb::WriteOptions(), &batch);
+}
+
+rocksdb::Status RocksDbDatabase::Sync() { return db_->SyncWAL(); }
+
+}  // namespace stepwell

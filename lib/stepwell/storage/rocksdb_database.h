@@ -1,0 +1,83 @@
+#ifndef STEPWELL_STORAGE_ROCKSDB_DATABASE_H_
+#define STEPWELL_STORAGE_ROCKSDB_DATABASE_H_
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "rocksdb/db.h"
+#include "stepwell/storage/rocksdb_codec.h"
+#include "stepwell/storage/rocksdb_directory.h"
+
+namespace stepwell {
+
+// The column families, by how they are read and written; docs/impl.md has their keys.
+enum class Family { kMeta, kSnapshots, kArrays, kBranches, kRequests, kTree };
+
+// What a RocksDbStore has on disk, and the rows in it. Reads wait for the disk. Where `view` is given, they
+// see what was there when it was taken. Thread-safe.
+class RocksDbDatabase {
+ public:
+  // Opens what is at `path`, or makes it. Errors as RocksDbDirectory; also DATA_LOSS and INTERNAL. `env` must
+  // outlive this.
+  static absl::StatusOr<std::unique_ptr<RocksDbDatabase>> Open(const std::string& path, rocksdb::Env* env);
+
+  ~RocksDbDatabase();
+
+  // The record under `version`. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED).
+  absl::StatusOr<SnapshotRow> ReadSnapshot(Version version, const rocksdb::Snapshot* view = nullptr) const;
+
+  // Absent: the node is a snapshot that hangs under its parent, or is not there.
+  absl::StatusOr<std::optional<PlaceRow>> ReadPlace(Version version,
+                                                    const rocksdb::Snapshot* view = nullptr) const;
+
+  // What `writer` wrote at `position`. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED).
+  absl::StatusOr<ArrayPart> ReadArray(Version writer, int position) const;
+
+  absl::StatusOr<OrphanRow> ReadOrphan(Version writer, int position) const;
+
+  // Whether `version` was dropped, the run of versions around it that were, too.
+  struct Run {
+    Version first{0};
+    Version last{0};
+  };
+  absl::StatusOr<std::optional<Run>> FindDropped(Version version) const;
+
+  absl::StatusOr<std::vector<BranchRecord>> ReadBranches() const;
+  absl::StatusOr<std::vector<RequestRecord>> ReadRequests() const;  // Oldest first.
+  absl::StatusOr<Version> ReadReservedEnd() const;                  // 1 in a new store.
+
+  std::unique_ptr<rocksdb::Iterator> Iterate(Family family, const rocksdb::Snapshot* view = nullptr) const;
+
+  // Writes all of `batch` to the log, or nothing. It survives a crash of the process, and after Sync one of
+  // the machine. What fails leaves open whether it is there.
+  rocksdb::Status Write(rocksdb::WriteBatch& batch);
+  rocksdb::Status Sync();
+
+  rocksdb::ColumnFamilyHandle* family(Family family) const { return families_[static_cast<size_t>(family)]; }
+  rocksdb::DB& db() const { return *db_; }
+
+ private:
+  static constexpr size_t kFamilies = 6;
+
+  explicit RocksDbDatabase(std::unique_ptr<RocksDbDirectory> directory) : directory_(std::move(directory)) {}
+
+  // Absent: there is no such row.
+  absl::StatusOr<std::optional<std::string>> Get(Family family, absl::string_view key, absl::string_view what,
+                                                 const rocksdb::Snapshot* view = nullptr) const;
+  // What is to be said of a snapshot that is not there.
+  absl::Status Missing(Version version) const;
+
+  const std::unique_ptr<RocksDbDirectory> directory_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_ = {};
+};
+
+}  // namespace stepwell
+
+#endif  // STEPWELL_STORAGE_ROCKSDB_DATABASE_H_

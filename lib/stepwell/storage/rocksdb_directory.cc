@@ -1,0 +1,107 @@
+#include "stepwell/storage/rocksdb_directory.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "rocksdb/env.h"
+#include "stepwell/storage/errors.h"
+
+namespace stepwell {
+namespace {
+
+constexpr char kMarkFile[] = "STEPWELL";
+constexpr char kNewMarkFile[] = "STEPWELL.new";
+constexpr char kLockFile[] = "STEPWELL.lock";
+constexpr char kProbeFile[] = "STEPWELL.probe";
+constexpr char kMarkStart[] = "stepwell store, format ";
+
+bool IsOurs(absl::string_view file) {
+  return file == kMarkFile || file == kNewMarkFile || file == kLockFile || file == kProbeFile ||
+         file == "." || file == "..";
+}
+
+bool HoldsData(absl::string_view file) {
+  return absl::EndsWith(file, ".sst") || absl::EndsWith(file, ".blob") || absl::EndsWith(file, ".log");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RocksDbDirectory>> RocksDbDirectory::Open(std::string path,
+                                                                         rocksdb::Env* env) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return DirectoryNotWritable(path, error.message());
+  auto directory = absl::WrapUnique(new RocksDbDirectory(std::move(path), env));
+  absl::Status opened = directory->CheckFiles();
+  if (opened.ok()) opened = directory->Lock();
+  // Once more: another process may have made its store since.
+  if (opened.ok()) opened = directory->CheckFiles();
+  if (opened.ok() && directory->is_new_) opened = directory->WriteMark();
+  if (!opened.ok()) return opened;
+  return directory;
+}
+
+RocksDbDirectory::~RocksDbDirectory() {
+  if (lock_ != nullptr) env_->UnlockFile(lock_).PermitUncheckedError();
+}
+
+absl::Status RocksDbDirectory::CheckFiles() {
+  std::vector<std::string> files;
+  const rocksdb::Status listed = env_->GetChildren(path_, &files);
+  if (!listed.ok()) return DirectoryNotWritable(path_, listed.ToString());
+  if (std::ranges::find(files, kMarkFile) == files.end()) {
+    const auto foreign = std::ranges::find_if_not(files, IsOurs);
+    if (foreign != files.end()) return DirectoryForeign(path_, absl::StrCat("\"", *foreign, "\""));
+    is_new_ = true;
+    return absl::OkStatus();
+  }
+  std::string mark;
+  const rocksdb::Status read = rocksdb::ReadFileToString(env_, absl::StrCat(path_, "/", kMarkFile), &mark);
+  if (!read.ok()) return StoreReadFailed(absl::StrCat(path_, "/", kMarkFile), read.ToString());
+  absl::string_view format_text = absl::StripSuffix(mark, "\n");
+  int64_t format = 0;
+  if (!absl::ConsumePrefix(&format_text, kMarkStart) || !absl::SimpleAtoi(format_text, &format)) {
+    return DirectoryForeign(path_, absl::StrCat("a file ", kMarkFile, " that says something else"));
+  }
+  if (format > kFormat) return DirectoryOfNewerFormat(path_, format, kFormat);
+  is_new_ = std::ranges::find(files, "CURRENT") == files.end();
+  // A store that has come so far has a CURRENT, without which RocksDB would begin anew and remove the rest.
+  if (is_new_ && std::ranges::any_of(files, HoldsData)) {
+    return DirectoryDamaged(path_, "its file CURRENT is missing");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbDirectory::Lock() {
+  // To tell what cannot be written from what is locked; not with the lock's file, since a process that closes
+  // a file gives up its locks on it.
+  const std::string probe = absl::StrCat(path_, "/", kProbeFile);
+  rocksdb::Status probed = rocksdb::WriteStringToFile(env_, "probe", probe);
+  if (probed.ok()) probed = env_->DeleteFile(probe);
+  if (!probed.ok()) return DirectoryNotWritable(path_, probed.ToString());
+  if (!env_->LockFile(absl::StrCat(path_, "/", kLockFile), &lock_).ok()) {
+    lock_ = nullptr;
+    return DirectoryInUse(path_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbDirectory::WriteMark() {
+  const std::string file = absl::StrCat(path_, "/", kNewMarkFile);
+  rocksdb::Status written = rocksdb::WriteStringToFile(env_, absl::StrCat(kMarkStart, kFormat, "\n"), file,
+                                                       /*should_sync=*/true);
+  if (written.ok()) written = env_->RenameFile(file, absl::StrCat(path_, "/", kMarkFile));
+  if (!written.ok()) return DirectoryNotWritable(path_, written.ToString());
+  return absl::OkStatus();
+}
+
+}  // namespace stepwell
