@@ -75,17 +75,17 @@ void Committer::WriteAll(Queue works) {
   Queue batched;
   for (std::unique_ptr<CommitterWork>& work : works) {
     if (work->reads_database || batch.GetDataSize() >= kMaxBatchBytes) Write(batch, batched);
-    Queue one;
-    one.push_back(std::move(work));
-    const absl::Status added = failed_.ok() ? one.front()->AddTo(batch) : failed_;
+    const absl::Status added = failed_.ok() ? work->AddTo(batch) : failed_;
     if (added.ok()) {
-      batched.push_back(std::move(one.front()));
+      batched.push_back(std::move(work));
       continue;
     }
-    if (failed_.ok() && !one.front()->may_fail) {
+    if (failed_.ok() && !work->may_fail) {
       Write(batch, batched);
       Fail(added.message());
     }
+    Queue one;
+    one.push_back(std::move(work));
     Release(one);
     observer_->OnFailed(one, failed_.ok() ? added : failed_);
   }

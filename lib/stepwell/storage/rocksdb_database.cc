@@ -34,6 +34,7 @@ rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
   options.avoid_flush_during_recovery = true;
   options.skip_stats_update_on_db_open = true;
   options.keep_log_file_num = 4;
+  options.db_host_id = "";  // Files name no machine: they may be copied to another.
   // What has failed is not tried again behind our back: the store is read-only from then on.
   options.max_bgerror_resume_count = 0;
   return options;

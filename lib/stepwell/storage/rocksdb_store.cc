@@ -63,13 +63,10 @@ absl::Status RocksDbStore::Restore() {
   return absl::OkStatus();
 }
 
-RocksDbStore::~RocksDbStore() {
-  readers_.reset();
-  const bool writable = committer_->refusal().ok();
-  committer_.reset();
+void RocksDbStore::GiveBackNumbers() {
   absl::MutexLock lock(&mutex_);
-  if (!writable || reserved_end_ == next_version_) return;
-  // What was not handed out is given back. Where that fails, the numbers are lost, which harms nobody.
+  if (reserved_end_ == next_version_) return;
+  // Where this fails, the numbers are lost, which harms nobody.
   rocksdb::WriteBatch batch;
   batch.Put(database_->family(Family::kMeta), kReservedEndKey, VersionValue(next_version_));
   if (database_->Write(batch).ok()) database_->Sync().PermitUncheckedError();

@@ -58,7 +58,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options);
 
   // Writes and syncs what waits.
-  ~RocksDbStore() override;
+  ~RocksDbStore() override = default;
 
   void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override;
   void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) override;
@@ -110,6 +110,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   std::optional<VersionBlock> TakeVersions(int64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sees to it that more numbers are reserved, for whoever waits and ahead.
   void StartReserving() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBackNumbers() ABSL_LOCKS_EXCLUDED(mutex_);
 
   void OnWritten(Committer::Works works) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSynced(Committer::Works works) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -139,7 +140,14 @@ class RocksDbStore final : public Store, private Committer::Observer {
   bool reserving_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::pair<int64_t, Callback<VersionBlock>>> waiting_ ABSL_GUARDED_BY(mutex_);  // For numbers.
 
-  // Last: they use all of the above. The committer goes on when the readers have ended.
+  // When all below has ended, the numbers that were not handed out are given back.
+  struct NumbersGivenBack {
+    RocksDbStore* store;
+    ~NumbersGivenBack() { store->GiveBackNumbers(); }
+  };
+  const NumbersGivenBack numbers_given_back_{this};
+
+  // Last: they use all of the above. The committer goes on until the readers have ended.
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<WorkerPool> readers_;
 };

@@ -10,119 +10,30 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "stepwell/base/error_info.h"
+#include "stepwell/storage/testing/store_calls.h"
 
 namespace stepwell {
 namespace {
 
+using testing::Commit;
+using testing::Drop;
 using ::testing::ElementsAre;
+using testing::kTime;
+using testing::MakeBranch;
+using testing::MakeGrowing;
+using testing::MakeSnapshot;
+using testing::MoveOf;
+using testing::NamesOf;
 using ::testing::Pair;
-
-constexpr absl::Time kTime = absl::FromUnixSeconds(3600);
-
-template <typename T, typename Start>
-absl::StatusOr<T> Wait(Start start) {
-  absl::Notification called;
-  absl::StatusOr<T> result = absl::UnknownError("never called back");
-  start([&](absl::StatusOr<T> value) {
-    result = std::move(value);
-    called.Notify();
-  });
-  called.WaitForNotification();
-  return result;
-}
-
-absl::StatusOr<Version> Reserve(Store& store) {
-  const auto block = Wait<VersionBlock>([&](auto done) { store.ReserveVersions(1, std::move(done)); });
-  if (!block.ok()) return block.status();
-  return block->begin;
-}
-
-absl::StatusOr<BranchRecord> ReadBranch(Store& store, absl::string_view name) {
-  return Wait<BranchRecord>([&](auto done) { store.ReadBranch(name, std::move(done)); });
-}
-
-absl::StatusOr<std::shared_ptr<const RequestRecord>> ReadRequest(Store& store, absl::string_view id,
-                                                                 absl::Time now) {
-  return Wait<std::shared_ptr<const RequestRecord>>(
-      [&](auto done) { store.ReadRequest(id, now, std::move(done)); });
-}
-
-absl::StatusOr<std::shared_ptr<const SnapshotRecord>> ReadSnapshot(Store& store, Version version) {
-  return Wait<std::shared_ptr<const SnapshotRecord>>(
-      [&](auto done) { store.ReadSnapshot(version, std::move(done)); });
-}
-
-absl::StatusOr<Array> ReadArray(Store& store, Version writer, int position) {
-  return Wait<Array>([&](auto done) { store.ReadArray(writer, position, std::move(done)); });
-}
-
-// Commits and waits until the durability is reached; the decision when there was none.
-absl::Status Commit(Store& store, CommitBatch batch, Durability durability = Durability::kAsync) {
-  absl::Notification called;
-  absl::Status result = absl::UnknownError("never called back");
-  store.Commit(
-      std::move(batch), durability,
-      [&](absl::Status decided) {
-        if (decided.ok()) return;
-        result = std::move(decided);
-        called.Notify();
-      },
-      [&](absl::Status reached) {
-        result = std::move(reached);
-        called.Notify();
-      });
-  called.WaitForNotification();
-  return result;
-}
-
-absl::StatusOr<int64_t> Drop(Store& store, std::vector<Version> versions) {
-  return Wait<int64_t>([&](auto done) {
-    store.DropSnapshots({.versions = std::move(versions)}, Durability::kAsync, std::move(done));
-  });
-}
-
-// A snapshot of two arrays that wrote those at `positions`, ascending; the others were written by `parent`.
-std::shared_ptr<const StoredSnapshot> MakeSnapshot(Version version, std::optional<Version> parent,
-                                                   std::vector<int> positions, int32_t value) {
-  auto snapshot = std::make_shared<StoredSnapshot>();
-  SnapshotRecord& record = snapshot->record;
-  record.version = version;
-  record.parent = parent;
-  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"counter", 1, "step"});
-  record.create_time = kTime;
-  record.labels = {{"kind", "test"}};
-  record.step_count = 3;
-  record.writers = {parent.value_or(version), parent.value_or(version)};
-  for (const int position : positions) {
-    record.writers[static_cast<size_t>(position)] = version;
-    snapshot->written.push_back(Array::Scalar<int32_t>(value + position));
-  }
-  return snapshot;
-}
-
-BranchRecord MakeBranch(absl::string_view name, Version head) {
-  return {.name = std::string(name),
-          .model = "counter",
-          .head = head,
-          .create_time = kTime,
-          .update_time = kTime};
-}
-
-BranchUpdate MoveOf(absl::string_view name, Version expected_head, Version head, absl::Time time = kTime) {
-  return {.name = std::string(name), .expected_head = expected_head, .head = head, .time = time};
-}
-
-absl::StatusOr<std::vector<BranchRecord>> ScanBranches(Store& store, absl::string_view prefix,
-                                                       absl::string_view after, size_t limit) {
-  return Wait<std::vector<BranchRecord>>(
-      [&](auto done) { store.ScanBranches(prefix, after, limit, std::move(done)); });
-}
-
-std::vector<std::string> NamesOf(const absl::StatusOr<std::vector<BranchRecord>>& branches) {
-  std::vector<std::string> names;
-  for (const BranchRecord& branch : branches.value()) names.push_back(branch.name);
-  return names;
-}
+using testing::ReadArray;
+using testing::ReadBranch;
+using testing::ReadRequest;
+using testing::ReadSnapshot;
+using testing::Reserve;
+using testing::ScanAncestors;
+using testing::ScanBranches;
+using testing::ScanSnapshots;
+using testing::Wait;
 
 // Has `movers` threads move `branch`, each `moves` times to a new child of its head: who finds that the head
 // has moved tries again.
@@ -146,26 +57,6 @@ void MoveConcurrently(Store& store, absl::string_view branch, int movers, int mo
     });
   }
   for (std::thread& thread : threads) thread.join();
-}
-
-using Records = std::vector<std::shared_ptr<const SnapshotRecord>>;
-
-std::vector<Version> VersionsOf(const Records& records) {
-  std::vector<Version> versions;
-  for (const auto& record : records) versions.push_back(record->version);
-  return versions;
-}
-
-std::vector<Version> ScanSnapshots(Store& store, Version before, size_t limit) {
-  return VersionsOf(
-      Wait<Records>([&](auto done) { store.ScanSnapshots(before, limit, std::move(done)); }).value());
-}
-
-absl::StatusOr<std::vector<Version>> ScanAncestors(Store& store, Version version, size_t limit) {
-  const auto records =
-      Wait<Records>([&](auto done) { store.ScanAncestors(version, limit, std::move(done)); });
-  if (!records.ok()) return records.status();
-  return VersionsOf(*records);
 }
 
 TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
@@ -200,28 +91,6 @@ TEST_P(StoreConformance, KeepsOneCopyOfAnArrayThatSnapshotsShare) {
   EXPECT_EQ(*ReadArray(*store_, child, 1), Array::Scalar<int32_t>(21));
   EXPECT_EQ(ReadArray(*store_, child, 0).status().code(), absl::StatusCode::kNotFound)
       << "the child did not write it; its record says who did";
-}
-
-// A snapshot of two arrays of rows: `parent` with `rows` appended to the second, or a root with `rows` there.
-std::shared_ptr<const StoredSnapshot> MakeGrowing(Version version, const SnapshotRecord* parent,
-                                                  const std::vector<int32_t>& rows) {
-  auto snapshot = std::make_shared<StoredSnapshot>();
-  SnapshotRecord& record = snapshot->record;
-  const Array array = Array::From<int32_t>({static_cast<int64_t>(rows.size())}, rows).value();
-  record.version = version;
-  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"cache", 1, "step"});
-  record.create_time = kTime;
-  record.writers = {version, version};
-  if (parent != nullptr) {
-    record.parent = parent->version;
-    record.writers[0] = parent->writers[0];
-    record.chains = parent->chains;
-    record.chains.Append(1, parent->writers[1]);
-  } else {
-    snapshot->written.push_back(Array::Scalar<int32_t>(-1));
-  }
-  snapshot->written.push_back(array);
-  return snapshot;
 }
 
 TEST_P(StoreConformance, ArrayThatGrewIsReadWhole) {
