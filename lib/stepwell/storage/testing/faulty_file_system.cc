@@ -45,9 +45,9 @@ class FaultyFileSystem::File final : public rocksdb::FSWritableFileOwnerWrapper 
   FaultyFileSystem* const system_;
 };
 
-void FaultyFileSystem::Set(bool& flag) {
+void FaultyFileSystem::Set(bool FaultyFileSystem::*flag) {
   absl::MutexLock lock(&mutex_);
-  flag = true;
+  this->*flag = true;
 }
 
 void FaultyFileSystem::WaitUntilHeld() {

@@ -22,12 +22,12 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   const char* Name() const override { return "FaultyFileSystem"; }
 
   // From now on every write, or every sync, of a file fails, or of a new file its making.
-  void FailWrites() { Set(fail_writes_); }
-  void FailSyncs() { Set(fail_syncs_); }
-  void FailNewFiles() { Set(fail_new_files_); }
+  void FailWrites() { Set(&FaultyFileSystem::fail_writes_); }
+  void FailSyncs() { Set(&FaultyFileSystem::fail_syncs_); }
+  void FailNewFiles() { Set(&FaultyFileSystem::fail_new_files_); }
 
   // From now on a write to a log waits until Release. Returns at once; WaitUntilHeld returns when one waits.
-  void HoldLogs() { Set(hold_logs_); }
+  void HoldLogs() { Set(&FaultyFileSystem::hold_logs_); }
   void WaitUntilHeld() ABSL_LOCKS_EXCLUDED(mutex_);
   void ReleaseLogs() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -52,7 +52,7 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     uint64_t synced = 0;
   };
 
-  void Set(bool& flag) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Set(bool FaultyFileSystem::*flag) ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus BeforeWrite(const std::string& name, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus BeforeSync() ABSL_LOCKS_EXCLUDED(mutex_);
   void AfterSync(const std::string& name, uint64_t size) ABSL_LOCKS_EXCLUDED(mutex_);
