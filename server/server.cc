@@ -52,11 +52,10 @@ absl::Status Server::Start() {
                absl::StrJoin(addresses(), ", "));
   spdlog::info(
       "limits: {} bytes of state, {} bytes a message, {} workers, {} calls waiting for them, {} waiting for "
-      "a "
-      "branch, {} snapshots cached",
+      "a branch, {} snapshots and {} bytes of arrays cached",
       config_.store.max_bytes, config_.max_message_bytes, config_.engine.worker_threads,
       config_.engine.max_queued_calls, config_.engine.max_queued_per_branch,
-      config_.engine.max_cached_snapshots);
+      config_.engine.max_cached_snapshots, config_.engine.max_cached_bytes);
   return absl::OkStatus();
 }
 

@@ -86,9 +86,8 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
                          kMaxCount, engine.max_branch_moves),
            Take<int64_t>("max_watches", message.has_max_watches(), message.max_watches(), 0, kMaxCount,
                          engine.max_watches),
-           Take<int64_t>("max_cached_growth_bytes", message.has_max_cached_growth_bytes(),
-                         message.max_cached_growth_bytes(), 0, std::numeric_limits<int64_t>::max(),
-                         engine.max_cached_growth_bytes),
+           Take<int64_t>("max_cached_bytes", message.has_max_cached_bytes(), message.max_cached_bytes(), 0,
+                         std::numeric_limits<int64_t>::max(), engine.max_cached_bytes),
            Take<int64_t>("max_requests", message.has_max_requests(), message.max_requests(), 0, kMaxCount,
                          config.store.max_requests),
            Take<double>("max_request_age_seconds", message.has_max_request_age_seconds(),
@@ -168,8 +167,8 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "--max-watches", [&flags](int64_t value) { flags.set_max_watches(value); },
       "Watches that may be open at a time. Default 1024");
   integer(
-      "--max-cached-growth-bytes", [&flags](int64_t value) { flags.set_max_cached_growth_bytes(value); },
-      "What their arrays that were appended to may take beside the store. Default 1 GiB");
+      "--max-cached-bytes", [&flags](int64_t value) { flags.set_max_cached_bytes(value); },
+      "What the arrays of these snapshots may take together. Default 1 GiB");
   integer(
       "--max-requests", [&flags](int64_t value) { flags.set_max_requests(value); },
       "Requests with a request_id of which is remembered what came of them. Default 65536");

@@ -40,7 +40,7 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->engine.max_cached_snapshots, defaults.engine.max_cached_snapshots);
   EXPECT_EQ(shipped->engine.max_branch_moves, defaults.engine.max_branch_moves);
   EXPECT_EQ(shipped->engine.max_watches, defaults.engine.max_watches);
-  EXPECT_EQ(shipped->engine.max_cached_growth_bytes, defaults.engine.max_cached_growth_bytes);
+  EXPECT_EQ(shipped->engine.max_cached_bytes, defaults.engine.max_cached_bytes);
   EXPECT_EQ(shipped->store.max_requests, defaults.store.max_requests);
   EXPECT_EQ(shipped->store.max_request_age, defaults.store.max_request_age);
 }
@@ -74,7 +74,7 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   const absl::StatusOr<Config> config =
       Parse({"--models", "m", "--max-message-bytes", "2048", "--worker-threads", "3", "--threads-per-session",
              "4", "--max-queued-calls", "5", "--max-queued-per-branch", "6", "--max-cached-snapshots", "7",
-             "--max-cached-growth-bytes", "8"});
+             "--max-cached-bytes", "8"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->repository.root, "m");
   EXPECT_EQ(config->max_message_bytes, 2048);
@@ -83,7 +83,7 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   EXPECT_EQ(config->engine.max_queued_calls, 5u);
   EXPECT_EQ(config->engine.max_queued_per_branch, 6u);
   EXPECT_EQ(config->engine.max_cached_snapshots, 7u);
-  EXPECT_EQ(config->engine.max_cached_growth_bytes, 8);
+  EXPECT_EQ(config->engine.max_cached_bytes, 8);
 }
 
 TEST(ConfigTest, FlagOutOfRangeIsNamed) {

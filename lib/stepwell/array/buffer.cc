@@ -64,6 +64,11 @@ Buffer Buffer::Concatenate(absl::Span<const absl::Span<const std::byte>> parts) 
   return Buffer(data, size);
 }
 
+size_t Buffer::capacity() const {
+  const auto* deleter = std::get_deleter<RoomDeleter>(data_);
+  return deleter == nullptr ? size_ : deleter->room->capacity;
+}
+
 Buffer Buffer::Copy(absl::Span<const std::byte> bytes) {
   MutableBuffer copy = MutableBuffer::Allocate(bytes.size());
   if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());

@@ -47,6 +47,10 @@ class Buffer {
   size_t size() const { return size_; }
   absl::Span<const std::byte> bytes() const { return {data_.get(), size_}; }
 
+  // Bytes of the memory that it lies in, where Append or Concatenate made that with room behind it; else
+  // those of its own.
+  size_t capacity() const;
+
   // The bytes alone, for who knows how many they are.
   std::shared_ptr<const std::byte> Release() && { return std::move(data_); }
 

@@ -35,7 +35,7 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       models_(models),
       clock_(clock),
       watches_(store, clock, options.max_branch_moves, options.max_watches),
-      cache_(store, options.max_cached_snapshots, options.max_cached_growth_bytes),
+      cache_(store, options.max_cached_snapshots, options.max_cached_bytes),
       versions_(store, options.version_block),
       writer_(store, &cache_, &versions_, clock),
       queues_("branch", &pool_, options.max_queued_per_branch),

@@ -36,9 +36,9 @@ struct EngineOptions {
   absl::Duration inline_limit = absl::Microseconds(
       50);  // A method that takes less runs on the calling thread: waking another costs as much.
   size_t max_cached_snapshots = 4096;  // Kept whole in memory in front of the store.
-  // What their arrays that were appended to may take together, beside the rows that the store has of them;
-  // the newest few are kept, however large.
-  int64_t max_cached_growth_bytes = int64_t{1} << 30;
+  // What the arrays of these may take together, also of those that a store in memory has as well; the newest
+  // is kept, however large.
+  int64_t max_cached_bytes = int64_t{1} << 30;
   int64_t version_block = 1024;                        // Version numbers reserved from the store at a time.
   Durability default_durability = Durability::kAsync;  // Where a request names none.
   int64_t max_branch_moves = 65536;                    // The last of all branches, kept for watches.

@@ -22,7 +22,8 @@ class EngineConcurrencyTest : public ::testing::Test {
   EngineConcurrencyTest()
       : models_({.root = STEPWELL_SOURCE_DIR "/tests/data/equinox"}),
         // A small cache, so that snapshots leave it and come back while others step them.
-        engine_({.max_cached_snapshots = 16, .version_block = 8}, &store_, &models_, &clock_) {
+        engine_({.max_cached_snapshots = 16, .max_cached_bytes = 40, .version_block = 8}, &store_, &models_,
+                &clock_) {
     EXPECT_TRUE(models_.Load("counter").ok());
   }
 

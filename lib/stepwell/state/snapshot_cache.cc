@@ -2,24 +2,22 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace stepwell {
 namespace {
 
-// Of the arrays that were appended to.
-int64_t GrownBytes(const Snapshot& snapshot) {
-  if (snapshot.record().chains.empty()) return 0;
-  int64_t bytes = 0;
-  for (size_t i = 0; i < snapshot.arrays().size(); ++i) {
-    if (snapshot.record().chains.Find(static_cast<int>(i)) != nullptr) {
-      bytes += snapshot.arrays()[i].byte_count();
-    }
-  }
-  return bytes;
+// Whether `snapshot` has the array that `writer` left at `position`.
+bool HasArray(const Snapshot* snapshot, Version writer, size_t position) {
+  if (snapshot == nullptr) return false;
+  const auto& writers = snapshot->record().writers;
+  return position < writers.size() && writers[position] == writer;
 }
 
-// Gathers the arrays of one record. The store may answer from several threads; the last answer finishes it.
+// Gathers the arrays of one record: from its parent or from who wrote them, where those are in the cache, so
+// that memory has them once, else from the store. The store may answer from several threads; the last answer
+// finishes it.
 class ArrayGatherer {
  public:
   ArrayGatherer(SnapshotCache* cache, SnapshotCache::Epoch epoch,
@@ -33,10 +31,24 @@ class ArrayGatherer {
   static void Start(std::shared_ptr<ArrayGatherer> self, Store* store) {
     const size_t count = self->arrays_.size();
     self->missing_ = count + 1;  // One for this function, which ends after the last read was asked for.
+    const std::optional<Version> parent_version = self->record_->parent;
+    const auto parent = parent_version.has_value() ? self->cache_->Peek(*parent_version) : nullptr;
+    std::shared_ptr<const Snapshot> last_writer;  // Often that of the next array, too.
     for (size_t position = 0; position < count; ++position) {
-      store->ReadArray(
-          self->record_->writers[position], static_cast<int>(position),
-          [self, position](absl::StatusOr<Array> array) { self->Add(position, std::move(array)); });
+      const Version writer = self->record_->writers[position];
+      if (HasArray(parent.get(), writer, position)) {
+        self->Add(position, parent->arrays()[position]);
+        continue;
+      }
+      if (last_writer == nullptr || last_writer->version() != writer)
+        last_writer = self->cache_->Peek(writer);
+      if (HasArray(last_writer.get(), writer, position)) {
+        self->Add(position, last_writer->arrays()[position]);
+        continue;
+      }
+      store->ReadArray(writer, static_cast<int>(position), [self, position](absl::StatusOr<Array> array) {
+        self->Add(position, std::move(array));
+      });
     }
     self->Finish();
   }
@@ -78,10 +90,10 @@ class ArrayGatherer {
 
 }  // namespace
 
-SnapshotCache::SnapshotCache(Store* store, size_t capacity, int64_t max_grown_bytes)
+SnapshotCache::SnapshotCache(Store* store, size_t capacity, int64_t max_bytes)
     : store_(store),
       capacity_per_shard_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)),
-      grown_bytes_per_shard_(max_grown_bytes / static_cast<int64_t>(kShards)) {}
+      max_bytes_(max_bytes) {}
 
 std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version, bool to_step) {
   Shard& shard = ShardOf(version);
@@ -93,6 +105,13 @@ std::shared_ptr<const Snapshot> SnapshotCache::Find(Version version, bool to_ste
   const auto place = first_step ? shard.recency.end() : shard.recency.begin();
   shard.recency.splice(place, shard.recency, found->second);
   return entry.snapshot;
+}
+
+std::shared_ptr<const Snapshot> SnapshotCache::Peek(Version version) {
+  Shard& shard = ShardOf(version);
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.by_version.find(version);
+  return found == shard.by_version.end() ? nullptr : found->second->snapshot;
 }
 
 void SnapshotCache::Get(Version version, bool to_step, SnapshotCallback done) {
@@ -112,45 +131,52 @@ void SnapshotCache::Load(Version version, SnapshotCallback done) {
 
 void SnapshotCache::Put(std::shared_ptr<const Snapshot> snapshot, Epoch epoch) {
   const Version version = snapshot->version();
-  const int64_t grown_bytes = GrownBytes(*snapshot);
   Shard& shard = ShardOf(version);
-  // Freed after the lock, which may be the last reference to large arrays.
+  // Let go of after the lock, which may be the last reference to large arrays.
   std::shared_ptr<const Snapshot> evicted;
-  Recency evicted_grown;
-  absl::MutexLock lock(&shard.mutex);
-  if (epoch_.load(std::memory_order_relaxed) != epoch) return;
-  const auto found = shard.by_version.find(version);
-  if (found != shard.by_version.end()) {
-    shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
-    return;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    if (epoch_.load(std::memory_order_relaxed) != epoch) return;
+    const auto found = shard.by_version.find(version);
+    if (found != shard.by_version.end()) {
+      shard.recency.splice(shard.recency.begin(), shard.recency, found->second);
+      return;
+    }
+    held_.Add(*snapshot);
+    Entry entry{std::move(snapshot)};
+    if (shard.recency.size() < capacity_per_shard_) {
+      shard.recency.push_front(std::move(entry));
+    } else {
+      shard.recency.splice(shard.recency.begin(), shard.recency, std::prev(shard.recency.end()));
+      evicted = std::exchange(shard.recency.front(), std::move(entry)).snapshot;
+      shard.by_version.erase(evicted->version());
+    }
+    shard.by_version.emplace(version, shard.recency.begin());
   }
-  Entry entry{std::move(snapshot), grown_bytes};
-  if (shard.recency.size() < capacity_per_shard_) {
-    shard.recency.push_front(std::move(entry));
-  } else {
-    shard.recency.splice(shard.recency.begin(), shard.recency, std::prev(shard.recency.end()));
-    Entry last = std::exchange(shard.recency.front(), std::move(entry));
-    shard.grown_bytes -= last.grown_bytes;
-    shard.by_version.erase(last.snapshot->version());
-    evicted = std::move(last.snapshot);
-  }
-  shard.by_version.emplace(version, shard.recency.begin());
-  if (grown_bytes == 0) return;
-  shard.grown_bytes += grown_bytes;
-  evicted_grown = EvictGrown(shard);
+  if (evicted != nullptr) held_.Remove(*evicted);
+  if (held_.bytes() > max_bytes_) EvictBytes(version);
 }
 
-SnapshotCache::Recency SnapshotCache::EvictGrown(Shard& shard) const {
-  Recency evicted;
-  for (auto at = std::prev(shard.recency.end());
-       shard.grown_bytes > grown_bytes_per_shard_ && at != shard.recency.begin();) {
-    const auto entry = at--;
-    if (entry->grown_bytes == 0) continue;
-    shard.grown_bytes -= entry->grown_bytes;
-    shard.by_version.erase(entry->snapshot->version());
-    evicted.splice(evicted.end(), shard.recency, entry);
+void SnapshotCache::EvictBytes(Version newest) {
+  for (size_t without = 0; without < kShards && held_.bytes() > max_bytes_;) {
+    Shard& shard = shards_[next_shard_.fetch_add(1, std::memory_order_relaxed) % kShards];
+    const std::shared_ptr<const Snapshot> evicted = TakeLast(shard, newest);
+    if (evicted == nullptr) {
+      ++without;
+    } else {
+      held_.Remove(*evicted);
+      without = 0;
+    }
   }
-  return evicted;
+}
+
+std::shared_ptr<const Snapshot> SnapshotCache::TakeLast(Shard& shard, Version newest) {
+  absl::MutexLock lock(&shard.mutex);
+  if (shard.recency.empty() || shard.recency.back().snapshot->version() == newest) return nullptr;
+  std::shared_ptr<const Snapshot> last = std::move(shard.recency.back().snapshot);
+  shard.recency.pop_back();
+  shard.by_version.erase(last->version());
+  return last;
 }
 
 // Who puts a snapshot in either sees that the epoch is another one, or has put it in before it is taken out.
@@ -158,14 +184,16 @@ void SnapshotCache::Erase(absl::Span<const Version> versions) {
   epoch_.fetch_add(1, std::memory_order_acq_rel);
   for (const Version version : versions) {
     Shard& shard = ShardOf(version);
-    std::shared_ptr<const Snapshot> erased;  // Freed after the lock.
-    absl::MutexLock lock(&shard.mutex);
-    const auto found = shard.by_version.find(version);
-    if (found == shard.by_version.end()) continue;
-    erased = std::move(found->second->snapshot);
-    shard.grown_bytes -= found->second->grown_bytes;
-    shard.recency.erase(found->second);
-    shard.by_version.erase(found);
+    std::shared_ptr<const Snapshot> erased;  // Let go of after the lock.
+    {
+      absl::MutexLock lock(&shard.mutex);
+      const auto found = shard.by_version.find(version);
+      if (found == shard.by_version.end()) continue;
+      erased = std::move(found->second->snapshot);
+      shard.recency.erase(found->second);
+      shard.by_version.erase(found);
+    }
+    held_.Remove(*erased);
   }
 }
 

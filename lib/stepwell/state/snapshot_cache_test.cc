@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/testing/forwarding_store.h"
 
 namespace stepwell {
 namespace {
@@ -25,7 +26,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> GetToStep(SnapshotCache& cache, 
 }
 
 // Stores a snapshot of one array under `version`, and returns it.
-std::shared_ptr<const Snapshot> StoreSnapshot(MemoryStore& store, Version version) {
+std::shared_ptr<const Snapshot> StoreSnapshot(Store& store, Version version) {
   auto stored = std::make_shared<StoredSnapshot>();
   stored->record.version = version;
   stored->record.writers = {version};
@@ -73,57 +74,108 @@ TEST(SnapshotCache, DropsTheLeastRecentlyUsedOfAShard) {
   EXPECT_NE(*Get(cache, Version(17)), second) << "read again from the store";
 }
 
-// Of one array of 100 bytes, the last of which was appended.
-std::shared_ptr<const Snapshot> GrownSnapshot(Version version) {
+// With one array of 1000 bytes of its own, each small enough to count by itself.
+std::shared_ptr<const Snapshot> SnapshotOf1000Bytes(Version version) {
   auto record = std::make_shared<SnapshotRecord>();
   record->version = version;
   record->writers = {version};
-  record->chains.Append(0, Version(version.value() - 1));
   return std::make_shared<const Snapshot>(std::move(record),
-                                          Snapshot::Arrays{Array::Zeros(DType::kInt8, Shape::Of({100}))});
+                                          Snapshot::Arrays{Array::Zeros(DType::kInt8, Shape::Of({1000}))});
 }
 
-TEST(SnapshotCache, KeepsWhatWasAppendedToUnderABoundOfBytes) {
-  MemoryStore store;
-  constexpr int64_t kBytes = 16 * 250;  // Two in each shard; versions 16 apart share one.
-  SnapshotCache cache(&store, 16 * 10, kBytes);
-  const auto plain = StoreSnapshot(store, Version(1));
-  cache.Put(plain, cache.epoch());
-  const auto first = GrownSnapshot(Version(17)), second = GrownSnapshot(Version(33)),
-             third = GrownSnapshot(Version(49));
-  for (const auto& grown : {first, second, third}) cache.Put(grown, cache.epoch());
-  EXPECT_EQ(cache.Find(Version(17)), nullptr);
-  EXPECT_EQ(cache.Find(Version(33)), second);
-  EXPECT_EQ(cache.Find(Version(49)), third);
-  EXPECT_EQ(cache.Find(Version(1)), plain) << "what takes no memory of its own stays";
-  // What was read is the newest, and what is gone no longer counts.
-  EXPECT_EQ(cache.Find(Version(33)), second);
-  cache.Put(GrownSnapshot(Version(65)), cache.epoch());
-  EXPECT_EQ(cache.Find(Version(33)), second);
-  EXPECT_EQ(cache.Find(Version(49)), nullptr);
+std::vector<int64_t> VersionsIn(SnapshotCache& cache, int64_t last) {
+  std::vector<int64_t> versions;
+  for (int64_t v = 1; v <= last; ++v) {
+    if (cache.Peek(Version(v)) != nullptr) versions.push_back(v);
+  }
+  return versions;
 }
 
-TEST(SnapshotCache, KeepsTheNewestHoweverLargeItIs) {
+TEST(SnapshotCache, KeepsTheNewestWithinTheBytes) {
   MemoryStore store;
-  SnapshotCache cache(&store, 16 * 10, 16);
-  const auto first = GrownSnapshot(Version(17)), second = GrownSnapshot(Version(33));
-  cache.Put(first, cache.epoch());
-  EXPECT_EQ(cache.Find(Version(17)), first);
-  cache.Put(second, cache.epoch());
-  EXPECT_EQ(cache.Find(Version(17)), nullptr);
-  EXPECT_EQ(cache.Find(Version(33)), second);
+  SnapshotCache cache(&store, 1000, 20'000);
+  for (int64_t v = 1; v <= 100; ++v) {
+    cache.Put(SnapshotOf1000Bytes(Version(v)), cache.epoch());
+    EXPECT_LE(cache.bytes(), 20'000);
+  }
+  const std::vector<int64_t> kept = VersionsIn(cache, 100);
+  EXPECT_EQ(kept.size(), 20u);
+  EXPECT_GT(kept.front(), 64) << "each shard lets go of its oldest in its turn";
+  EXPECT_EQ(kept.back(), 100);
 }
 
-TEST(SnapshotCache, CountsNoBytesOfWhatLeftForAnotherReason) {
+TEST(SnapshotCache, WhatLeftForWhateverReasonCountsNoMore) {
   MemoryStore store;
-  SnapshotCache cache(&store, 16 * 2, 16 * 250);  // Two in each shard.
-  cache.Put(GrownSnapshot(Version(17)), cache.epoch());
-  cache.Put(GrownSnapshot(Version(33)), cache.epoch());
-  const auto third = GrownSnapshot(Version(49)), fourth = GrownSnapshot(Version(65));
-  cache.Put(third, cache.epoch());
-  cache.Put(fourth, cache.epoch());
-  EXPECT_EQ(cache.Find(Version(49)), third);
-  EXPECT_EQ(cache.Find(Version(65)), fourth);
+  SnapshotCache cache(&store, 16, 1'000'000);  // One in each shard.
+  for (int64_t v = 1; v <= 32; ++v) cache.Put(SnapshotOf1000Bytes(Version(v)), cache.epoch());
+  EXPECT_EQ(cache.bytes(), 16'000);
+  cache.Put(SnapshotOf1000Bytes(Version(32)), cache.epoch());
+  EXPECT_EQ(cache.bytes(), 16'000) << "it is here already";
+  const std::vector<Version> erased = {Version(31), Version(32)};
+  cache.Erase(erased);
+  EXPECT_EQ(cache.bytes(), 14'000);
+}
+
+TEST(SnapshotCache, KeepsTheNewestAloneHoweverLargeItIs) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 1000, 16);
+  for (int64_t v = 1; v <= 3; ++v) {
+    cache.Put(SnapshotOf1000Bytes(Version(v)), cache.epoch());
+    EXPECT_EQ(VersionsIn(cache, 3), std::vector<int64_t>{v});
+  }
+}
+
+TEST(SnapshotCache, ArrayThatManyShareCountsOnce) {
+  MemoryStore store;
+  SnapshotCache cache(&store, 1000, 5000);
+  const Array shared = Array::Zeros(DType::kInt8, Shape::Of({4000}));
+  for (int64_t v = 1; v <= 100; ++v) {
+    auto record = std::make_shared<SnapshotRecord>();
+    record->version = Version(v);
+    record->writers = {Version(1)};
+    cache.Put(std::make_shared<const Snapshot>(std::move(record), Snapshot::Arrays{shared}), cache.epoch());
+  }
+  EXPECT_EQ(cache.bytes(), 4000);
+  EXPECT_EQ(VersionsIn(cache, 100).size(), 100u);
+}
+
+class CountingStore final : public testing::ForwardingStore {
+ public:
+  void ReadArray(Version writer, int position, Callback<Array> done) override {
+    ++reads;
+    ForwardingStore::ReadArray(writer, position, std::move(done));
+  }
+  int reads = 0;
+};
+
+// Of one array, which version 1 wrote.
+void StoreChild(Store& store, Version version, Version parent) {
+  auto stored = std::make_shared<StoredSnapshot>();
+  stored->record.version = version;
+  stored->record.parent = parent;
+  stored->record.writers = {Version(1)};
+  CommitBatch batch;
+  batch.snapshots.push_back(std::move(stored));
+  store.Commit(
+      std::move(batch), Durability::kAsync, [](absl::Status status) { ASSERT_TRUE(status.ok()); },
+      [](absl::Status) {});
+}
+
+TEST(SnapshotCache, ReadsNoArrayThatTheParentOrTheWriterHasHere) {
+  CountingStore store;
+  SnapshotCache cache(&store, 1000);
+  cache.Put(StoreSnapshot(store, Version(1)), cache.epoch());
+  StoreChild(store, Version(2), Version(1));
+  StoreChild(store, Version(3), Version(2));
+  const auto child = Get(cache, Version(3));  // Its parent is not here, but the writer is.
+  ASSERT_TRUE(child.ok()) << child.status();
+  const std::vector<Version> erased = {Version(1)};
+  cache.Erase(erased);
+  StoreChild(store, Version(4), Version(3));
+  const auto grandchild = Get(cache, Version(4));
+  ASSERT_TRUE(grandchild.ok()) << grandchild.status();
+  EXPECT_EQ((*grandchild)->arrays()[0].bytes().data(), (*child)->arrays()[0].bytes().data());
+  EXPECT_EQ(store.reads, 0);
 }
 
 TEST(SnapshotCache, DropsWhatWasSteppedOnceBeforeWhatIsOlder) {
