@@ -91,6 +91,7 @@ void BranchTable::Apply(BranchUpdate& update, absl::FunctionRef<void(BranchMove)
   }
   if (update.labels.has_value()) branch.labels = *std::move(update.labels);
   if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
+  if (update.retention.has_value()) branch.retention = *update.retention;
 }
 
 void BranchTable::Apply(BranchDeletion& deletion, absl::FunctionRef<void(BranchMove)> on_move) {

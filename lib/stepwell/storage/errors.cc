@@ -28,6 +28,14 @@ absl::Status SnapshotPinned(Version version) {
       "SNAPSHOT_PINNED", {{"version", absl::StrCat(version.value())}});
 }
 
+absl::Status SnapshotLabelled(Version version) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("version ", version.value(),
+                                                 " is labelled; expected one without labels, as those that "
+                                                 "have some are to be spared")),
+      "SNAPSHOT_LABELLED", {{"version", absl::StrCat(version.value())}});
+}
+
 absl::Status SnapshotIsHead(Version version, absl::string_view branch) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("version ", version.value(), " is the head of branch \"", branch,

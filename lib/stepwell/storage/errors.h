@@ -19,6 +19,9 @@ absl::Status SnapshotEvicted(Version version);
 // FAILED_PRECONDITION, reason SNAPSHOT_PINNED: it cannot be dropped.
 absl::Status SnapshotPinned(Version version);
 
+// FAILED_PRECONDITION, reason SNAPSHOT_LABELLED: it is not to be dropped.
+absl::Status SnapshotLabelled(Version version);
+
 // FAILED_PRECONDITION, reason SNAPSHOT_IS_HEAD, with metadata version and branch: it cannot be dropped.
 absl::Status SnapshotIsHead(Version version, absl::string_view branch);
 

@@ -112,7 +112,7 @@ absl::StatusOr<int64_t> MemoryStore::Drop(SnapshotDrop& drop) {
   SnapshotTree::Garbage garbage;  // Freed after the lock: it may be large.
   absl::MutexLock lock(&mutex_);
   for (const Version version : drop.versions) {
-    absl::Status allowed = CheckDrop(version);
+    absl::Status allowed = CheckDrop(version, drop.spares_labelled);
     if (!allowed.ok()) return allowed;
   }
   for (const Version version : drop.versions) tree_.Drop(version, garbage);
@@ -125,10 +125,11 @@ absl::StatusOr<int64_t> MemoryStore::Drop(SnapshotDrop& drop) {
   return garbage.array_bytes;
 }
 
-absl::Status MemoryStore::CheckDrop(Version version) const {
+absl::Status MemoryStore::CheckDrop(Version version, bool spares_labelled) const {
   const std::shared_ptr<const StoredSnapshot>* stored = tree_.Find(version);
   if (stored == nullptr) return Missing(version);
   if ((*stored)->record.pinned) return SnapshotPinned(version);
+  if (spares_labelled && IsLabelled((*stored)->record.labels)) return SnapshotLabelled(version);
   if (!tree_.IsHead(version)) return absl::OkStatus();
   return SnapshotIsHead(version, branches_.FindByHead(version)->name);
 }

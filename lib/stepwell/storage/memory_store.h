@@ -69,7 +69,7 @@ class MemoryStore final : public Store {
   void Apply(const SnapshotUpdate& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(CommitBatch& batch) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<int64_t> Drop(SnapshotDrop& drop) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status CheckDrop(Version version) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckDrop(Version version, bool spares_labelled) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const int64_t max_bytes_;
   std::atomic<int64_t> next_version_ = 1;

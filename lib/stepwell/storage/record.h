@@ -12,15 +12,23 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "stepwell/array/array.h"
 #include "stepwell/storage/array_chains.h"
+#include "stepwell/storage/retention_policy.h"
 #include "stepwell/storage/version.h"
 
 namespace stepwell {
 
 // What a user writes on a snapshot or a branch.
 using Labels = absl::btree_map<std::string, std::string>;
+
+// Whether a user wrote one of `labels`: keys that begin with "stepwell." are Stepwell's own.
+inline bool IsLabelled(const Labels& labels) {
+  return !std::ranges::all_of(labels,
+                              [](const auto& label) { return absl::StartsWith(label.first, "stepwell."); });
+}
 
 // What made a snapshot; snapshots that the same method made share one.
 struct SnapshotOrigin {
@@ -86,6 +94,7 @@ struct BranchRecord {
   absl::Time update_time;  // Of the last move of the head.
   absl::Time expire_time = absl::InfiniteFuture();
   Labels labels;
+  std::optional<RetentionPolicy> retention;  // Absent: its model's.
 };
 
 // What is remembered of a mutation that came with a request_id, so that a repeat is answered as the first

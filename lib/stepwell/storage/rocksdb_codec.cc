@@ -74,6 +74,28 @@ Labels DecodeLabels(const Map& map) {
   return Labels(map.begin(), map.end());
 }
 
+stored::RetentionPolicy RetentionMessage(const RetentionPolicy& policy) {
+  stored::RetentionPolicy message;
+  if (policy.keep_last.has_value()) message.set_keep_last(*policy.keep_last);
+  if (policy.keep_every.has_value()) message.set_keep_every(*policy.keep_every);
+  if (policy.max_age.has_value()) {
+    absl::Duration rest;
+    message.mutable_max_age()->set_seconds(absl::IDivDuration(*policy.max_age, absl::Seconds(1), &rest));
+    message.mutable_max_age()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  }
+  return message;
+}
+
+RetentionPolicy RetentionOf(const stored::RetentionPolicy& message) {
+  RetentionPolicy policy;
+  if (message.has_keep_last()) policy.keep_last = message.keep_last();
+  if (message.has_keep_every()) policy.keep_every = message.keep_every();
+  if (message.has_max_age()) {
+    policy.max_age = absl::Seconds(message.max_age().seconds()) + absl::Nanoseconds(message.max_age().nanos());
+  }
+  return policy;
+}
+
 stored::Branch BranchMessage(const BranchRecord& branch) {
   stored::Branch message;
   message.set_name(branch.name);
@@ -85,6 +107,7 @@ stored::Branch BranchMessage(const BranchRecord& branch) {
     *message.mutable_expire_time() = EncodeTimestamp(branch.expire_time);
   }
   message.mutable_labels()->insert(branch.labels.begin(), branch.labels.end());
+  if (branch.retention.has_value()) *message.mutable_retention() = RetentionMessage(*branch.retention);
   return message;
 }
 
@@ -96,7 +119,9 @@ BranchRecord BranchOf(const stored::Branch& message) {
           .update_time = DecodeTimestamp(message.update_time()),
           .expire_time =
               message.has_expire_time() ? DecodeTimestamp(message.expire_time()) : absl::InfiniteFuture(),
-          .labels = DecodeLabels(message.labels())};
+          .labels = DecodeLabels(message.labels()),
+          .retention =
+              message.has_retention() ? std::optional(RetentionOf(message.retention())) : std::nullopt};
 }
 
 stored::Snapshot SnapshotMessage(const SnapshotRecord& record) {

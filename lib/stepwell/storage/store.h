@@ -30,6 +30,7 @@ struct BranchUpdate {
   absl::Time time;                       // When `head` is given: becomes the branch's update_time.
   std::optional<Labels> labels;
   std::optional<absl::Time> expire_time;
+  std::optional<std::optional<RetentionPolicy>> retention;
 };
 
 struct BranchDeletion {
@@ -61,6 +62,7 @@ struct CommitBatch {
 struct SnapshotDrop {
   std::vector<Version> versions;
   std::optional<RequestRecord> request;  // Remembered with it, with its freed_bytes.
+  bool spares_labelled = false;          // Refuse to drop what IsLabelled.
 };
 
 // One change of where a branch points.
@@ -114,8 +116,9 @@ class Store {
 
   // Drops all of `drop`, or nothing. `done` gets the bytes of the arrays that no snapshot refers to any more,
   // once `durability` is reached. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED). FAILED_PRECONDITION:
-  // one is pinned (SNAPSHOT_PINNED) or a branch's head (SNAPSHOT_IS_HEAD), also of one that has expired and
-  // is still there; or DURABILITY_UNAVAILABLE.
+  // one is pinned (SNAPSHOT_PINNED), labelled and to be spared (SNAPSHOT_LABELLED), or a branch's head
+  // (SNAPSHOT_IS_HEAD), also of one that has expired and is still there; each with metadata `version`. Or
+  // DURABILITY_UNAVAILABLE.
   virtual void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) = 0;
 
   // The record under `version`. NOT_FOUND: none was ever there (SNAPSHOT_UNKNOWN), or it was dropped

@@ -226,6 +226,34 @@ TEST_P(StoreConformance, UpdatesOfABranchChangeWhatTheyNameAndNothingElse) {
   EXPECT_EQ(branch->update_time, kTime) << "the head has not moved";
 }
 
+TEST_P(StoreConformance, RetentionOfABranchIsKeptWithItAndReplacedOrTakenAway) {
+  const Version root = Reserve(*store_).value();
+  const RetentionPolicy first{.keep_last = 3, .keep_every = 10, .max_age = absl::Hours(1)};
+  const RetentionPolicy second{.max_age = absl::Milliseconds(1)};
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(root, std::nullopt, {0, 1}, 0));
+  make.new_branches.push_back(MakeBranch("live", root));
+  make.new_branches.back().retention = first;
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  EXPECT_EQ(ReadBranch(*store_, "live")->retention, first);
+  EXPECT_EQ(ScanBranches(*store_, "", "", 1)->at(0).retention, first);
+
+  const auto update = [this](BranchUpdate changed) {
+    changed.name = "live";
+    CommitBatch batch;
+    batch.branch_updates.push_back(std::move(changed));
+    ASSERT_TRUE(Commit(*store_, std::move(batch)).ok());
+  };
+  update({.labels = Labels{{"a", "b"}}});
+  EXPECT_EQ(ReadBranch(*store_, "live")->retention, first);
+  update({.retention = std::optional(second)});
+  EXPECT_EQ(ReadBranch(*store_, "live")->retention, second);
+  update({.retention = std::optional(RetentionPolicy())});
+  EXPECT_EQ(ReadBranch(*store_, "live")->retention, RetentionPolicy()) << "to keep all is a policy, too";
+  update({.retention = std::optional<RetentionPolicy>()});
+  EXPECT_EQ(ReadBranch(*store_, "live")->retention, std::nullopt);
+}
+
 TEST_P(StoreConformance, DeletedBranchIsGoneAndItsNameFreeAndItsSnapshotStays) {
   const Version root = Reserve(*store_).value();
   CommitBatch make;
@@ -572,6 +600,32 @@ TEST_P(StoreConformance, DropsAllOrNothingAndNeitherHeadsNorWhatIsPinned) {
   EXPECT_TRUE(ReadSnapshot(*store_, root).ok());
   EXPECT_TRUE(Drop(*store_, {root}).ok());
   EXPECT_EQ(GetErrorInfo(Drop(*store_, {root}).status()).reason, "SNAPSHOT_EVICTED");
+}
+
+TEST_P(StoreConformance, DropThatSparesWhatIsLabelledIsRefusedForIt) {
+  const Version labelled = Reserve(*store_).value(), bare = Reserve(*store_).value();
+  CommitBatch make;
+  make.snapshots.push_back(MakeSnapshot(labelled, std::nullopt, {0, 1}, 0));
+  make.snapshots.push_back(MakeSnapshot(bare, std::nullopt, {0, 1}, 0));
+  ASSERT_TRUE(Commit(*store_, std::move(make)).ok());
+  CommitBatch label;
+  label.snapshot_updates.push_back({.version = bare, .labels = Labels{{"stepwell.own", "x"}}});
+  ASSERT_TRUE(Commit(*store_, std::move(label)).ok());
+
+  const auto drop = [this](std::vector<Version> versions) {
+    return Wait<int64_t>([&](auto done) {
+      store_->DropSnapshots({.versions = versions, .spares_labelled = true}, Durability::kAsync,
+                            std::move(done));
+    });
+  };
+  const absl::Status refused = drop({bare, labelled}).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(refused).reason, "SNAPSHOT_LABELLED");
+  EXPECT_THAT(GetErrorInfo(refused).metadata,
+              ::testing::Contains(Pair("version", absl::StrCat(labelled.value()))));
+  EXPECT_TRUE(ReadSnapshot(*store_, bare).ok());
+  EXPECT_TRUE(drop({bare}).ok());
+  EXPECT_TRUE(Drop(*store_, {labelled}).ok()) << "who does not ask to spare it drops it";
 }
 
 TEST_P(StoreConformance, SyncCommitIsDurableOrRefused) {
