@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "stepwell/state/snapshot_drop.h"
 
 namespace stepwell {
 namespace {
@@ -126,15 +127,13 @@ void History::Delete(DeleteSnapshotsRequest request, std::optional<RequestKey> k
   std::ranges::sort(request.versions);
   request.versions.erase(std::unique(request.versions.begin(), request.versions.end()),
                          request.versions.end());
-  SnapshotDrop drop{.versions = request.versions};
+  SnapshotDrop drop{.versions = std::move(request.versions)};
   if (key.has_value()) drop.request = key->ToRecord(clock_->Now());
-  store_->DropSnapshots(std::move(drop), request.durability.value_or(default_durability_),
-                        [this, versions = std::move(request.versions),
-                         done = std::move(done)](absl::StatusOr<int64_t> freed_bytes) mutable {
-                          if (!freed_bytes.ok()) return std::move(done)(freed_bytes.status());
-                          cache_->Erase(versions);
-                          std::move(done)(DeleteSnapshotsResult{*freed_bytes});
-                        });
+  DropSnapshots(store_, cache_, std::move(drop), request.durability.value_or(default_durability_),
+                [done = std::move(done)](absl::StatusOr<int64_t> freed_bytes) mutable {
+                  if (!freed_bytes.ok()) return std::move(done)(freed_bytes.status());
+                  std::move(done)(DeleteSnapshotsResult{*freed_bytes});
+                });
 }
 
 }  // namespace stepwell
