@@ -33,7 +33,18 @@ Server::Server(const Config& config)
       store_(config.store),
       models_(config.repository),
       engine_(config.engine, &store_, &models_, &clock_),
-      housekeeping_(kHousekeepingPause, [this] { engine_.DropExpired(); }),
+      housekeeping_(kHousekeepingPause,
+                    [this] {
+                      engine_.DropExpired();
+                      return kHousekeepingPause;
+                    }),
+      retention_(config.engine.retention.pause,
+                 [this] {
+                   const absl::StatusOr<absl::Duration> pause = engine_.Retain();
+                   if (pause.ok()) return *pause;
+                   spdlog::warn("retention: {}", std::string(pause.status().message()));
+                   return config_.engine.retention.pause;
+                 }),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
       states_(&engine_, config.max_message_bytes, config.store.max_bytes, rpcs_),
       model_service_(&models_, rpcs_),

@@ -42,6 +42,7 @@ class Server {
   ModelRepository models_;
   Engine engine_;
   PeriodicTask housekeeping_;
+  PeriodicTask retention_;
   RpcServer rpcs_;
   StateService states_;
   ModelService model_service_;

@@ -67,6 +67,12 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   double request_seconds = absl::ToDoubleSeconds(config.store.max_request_age);
   double grace_seconds = absl::ToDoubleSeconds(config.grace_period);
   EngineOptions& engine = config.engine;
+  RetentionOptions& retention = engine.retention;
+  int64_t keep_last = 0;
+  int64_t keep_every = 0;
+  double max_age_seconds = 0;
+  double min_age_seconds = absl::ToDoubleSeconds(retention.min_age);
+  double pause_seconds = absl::ToDoubleSeconds(retention.pause);
   for (const absl::Status& status : {
            Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(),
                          1024, std::numeric_limits<int32_t>::max(), config.max_message_bytes),
@@ -92,6 +98,18 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
                          config.store.max_requests),
            Take<double>("max_request_age_seconds", message.has_max_request_age_seconds(),
                         message.max_request_age_seconds(), 0, 1e9, request_seconds),
+           Take<int64_t>("retention_keep_last", message.has_retention_keep_last(),
+                         message.retention_keep_last(), 0, kMaxCount, keep_last),
+           Take<int64_t>("retention_keep_every", message.has_retention_keep_every(),
+                         message.retention_keep_every(), 0, kMaxCount, keep_every),
+           Take<double>("retention_max_age_seconds", message.has_retention_max_age_seconds(),
+                        message.retention_max_age_seconds(), 0, 1e10, max_age_seconds),
+           Take<double>("retention_min_age_seconds", message.has_retention_min_age_seconds(),
+                        message.retention_min_age_seconds(), 0, 1e10, min_age_seconds),
+           Take<double>("retention_pause_seconds", message.has_retention_pause_seconds(),
+                        message.retention_pause_seconds(), 0.001, 86400, pause_seconds),
+           Take<int64_t>("max_drops_per_second", message.has_max_drops_per_second(),
+                         message.max_drops_per_second(), 1, kMaxCount, retention.max_drops_per_second),
            Take<double>("grace_period_seconds", message.has_grace_period_seconds(),
                         message.grace_period_seconds(), 0, 86400, grace_seconds),
        }) {
@@ -99,6 +117,11 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   }
   config.store.max_request_age = absl::Seconds(request_seconds);
   config.grace_period = absl::Seconds(grace_seconds);
+  if (keep_last > 0) retention.policy.keep_last = keep_last;
+  if (keep_every > 0) retention.policy.keep_every = keep_every;
+  if (max_age_seconds > 0) retention.policy.max_age = absl::Seconds(max_age_seconds);
+  retention.min_age = absl::Seconds(min_age_seconds);
+  retention.pause = absl::Seconds(pause_seconds);
   return config;
 }
 
@@ -123,6 +146,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 void AddFlags(CLI::App& app, ServerConfig& flags) {
   const auto integer = [&app](const char* flag, auto set, const char* help) {
     app.add_option_function<int64_t>(flag, set, help)->type_name("N");
+  };
+  const auto seconds = [&app](const char* flag, auto set, const char* help) {
+    app.add_option_function<double>(flag, set, help)->type_name("SECONDS");
   };
   app.add_option_function<std::vector<std::string>>(
          "--listen",
@@ -172,15 +198,30 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
   integer(
       "--max-requests", [&flags](int64_t value) { flags.set_max_requests(value); },
       "Requests with a request_id of which is remembered what came of them. Default 65536");
-  app.add_option_function<double>(
-         "--max-request-age-seconds",
-         [&flags](double seconds) { flags.set_max_request_age_seconds(seconds); },
-         "How long that is remembered. Default 600")
-      ->type_name("SECONDS");
-  app.add_option_function<double>(
-         "--grace-period-seconds", [&flags](double seconds) { flags.set_grace_period_seconds(seconds); },
-         "What running calls get to finish when the server is told to stop. Default 10")
-      ->type_name("SECONDS");
+  seconds(
+      "--max-request-age-seconds", [&flags](double value) { flags.set_max_request_age_seconds(value); },
+      "How long that is remembered. Default 600");
+  integer(
+      "--retention-keep-last", [&flags](int64_t value) { flags.set_retention_keep_last(value); },
+      "Keep the last so many of a branch, where its model does not say what is kept. Default: all");
+  integer(
+      "--retention-keep-every", [&flags](int64_t value) { flags.set_retention_keep_every(value); },
+      "Keep those whose number of steps is a multiple of this. Default: all");
+  seconds(
+      "--retention-max-age-seconds", [&flags](double value) { flags.set_retention_max_age_seconds(value); },
+      "Keep those that were made less long ago. Default: all");
+  seconds(
+      "--retention-min-age-seconds", [&flags](double value) { flags.set_retention_min_age_seconds(value); },
+      "Keep those that were made less long ago, whatever a model or a branch says. Default 60");
+  seconds(
+      "--retention-pause-seconds", [&flags](double value) { flags.set_retention_pause_seconds(value); },
+      "From one search for what is to be dropped to the next. Default 10");
+  integer(
+      "--max-drops-per-second", [&flags](int64_t value) { flags.set_max_drops_per_second(value); },
+      "Snapshots that retention drops in a second at most. Default 10000");
+  seconds(
+      "--grace-period-seconds", [&flags](double value) { flags.set_grace_period_seconds(value); },
+      "What running calls get to finish when the server is told to stop. Default 10");
 }
 
 }  // namespace

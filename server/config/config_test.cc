@@ -41,6 +41,10 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->engine.max_branch_moves, defaults.engine.max_branch_moves);
   EXPECT_EQ(shipped->engine.max_watches, defaults.engine.max_watches);
   EXPECT_EQ(shipped->engine.max_cached_bytes, defaults.engine.max_cached_bytes);
+  EXPECT_EQ(shipped->engine.retention.policy, defaults.engine.retention.policy);
+  EXPECT_EQ(shipped->engine.retention.min_age, defaults.engine.retention.min_age);
+  EXPECT_EQ(shipped->engine.retention.pause, defaults.engine.retention.pause);
+  EXPECT_EQ(shipped->engine.retention.max_drops_per_second, defaults.engine.retention.max_drops_per_second);
   EXPECT_EQ(shipped->store.max_requests, defaults.store.max_requests);
   EXPECT_EQ(shipped->store.max_request_age, defaults.store.max_request_age);
 }
@@ -84,6 +88,21 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   EXPECT_EQ(config->engine.max_queued_per_branch, 6u);
   EXPECT_EQ(config->engine.max_cached_snapshots, 7u);
   EXPECT_EQ(config->engine.max_cached_bytes, 8);
+}
+
+TEST(ConfigTest, RetentionHasTheRulesThatAreGiven) {
+  const absl::StatusOr<Config> config =
+      Parse({"--retention-keep-last", "5", "--retention-keep-every", "0", "--retention-max-age-seconds",
+             "1.5", "--retention-min-age-seconds", "0", "--retention-pause-seconds", "0.25",
+             "--max-drops-per-second", "6"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const RetentionOptions& retention = config->engine.retention;
+  EXPECT_EQ(retention.policy, (RetentionPolicy{.keep_last = 5, .max_age = absl::Milliseconds(1500)}));
+  EXPECT_EQ(retention.min_age, absl::ZeroDuration());
+  EXPECT_EQ(retention.pause, absl::Milliseconds(250));
+  EXPECT_EQ(retention.max_drops_per_second, 6);
+  EXPECT_EQ(Parse({"--retention-keep-every", "7"})->engine.retention.policy,
+            RetentionPolicy{.keep_every = 7});
 }
 
 TEST(ConfigTest, FlagOutOfRangeIsNamed) {

@@ -40,8 +40,15 @@ class EngineApi final : public Api {
  public:
   explicit EngineApi(const std::filesystem::path& models)
       : models_({.root = models}),
-        engine_({.max_branch_moves = kMaxBranchMoves}, &store_, &models_, &clock_),
-        housekeeping_(absl::Milliseconds(10), [this] { engine_.DropExpired(); }) {
+        engine_({.max_branch_moves = kMaxBranchMoves,
+                 .retention = {.min_age = absl::ZeroDuration(), .pause = absl::Milliseconds(10)}},
+                &store_, &models_, &clock_),
+        housekeeping_(absl::Milliseconds(10),
+                      [this] {
+                        engine_.DropExpired();
+                        return absl::Milliseconds(10);
+                      }),
+        retention_(absl::ZeroDuration(), [this] { return engine_.Retain().value(); }) {
     EXPECT_TRUE(models_.LoadAll().ok());
   }
 
@@ -185,6 +192,7 @@ class EngineApi final : public Api {
   ModelRepository models_;
   Engine engine_;
   PeriodicTask housekeeping_;
+  PeriodicTask retention_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Reached, Conformance,

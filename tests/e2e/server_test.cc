@@ -159,6 +159,31 @@ TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
   EXPECT_EQ(stub->UploadModel(&context, &reply)->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST(ServerProcessTest, DropsWhatItsConfigurationDoesNotKeep) {
+  ServerProcess server(STEPWELL_SOURCE_DIR "/tests/data/equinox",
+                       {"--retention-keep-last", "2", "--retention-keep-every", "3",
+                        "--retention-min-age-seconds", "0", "--retention-pause-seconds", "0.01"});
+  const auto client = Client::Connect({.address = server.address(), .retry = {.max_attempts = 1}});
+  const auto made = client->MakeState({.model = "counter", .branch = "live"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<int64_t> line = {made->snapshot().version()};
+  for (int i = 0; i < 7; ++i) {
+    const auto stepped = client->Step({.state = BranchName{"live"}, .inputs = {{"x", Int(1)}}});
+    ASSERT_TRUE(stepped.ok()) << stepped.status();
+    line.push_back(stepped->version.value);
+  }
+  for (const size_t dropped : {1, 2, 4, 5}) {
+    absl::Status status;
+    while (status.ok()) status = client->GetSnapshot(Version{line[dropped]}).status();
+    ExpectError(status, absl::StatusCode::kNotFound, "SNAPSHOT_EVICTED");
+  }
+  std::vector<int64_t> left;
+  const auto listed = client->ListSnapshots({.of = BranchName{"live"}});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  for (const v1::Snapshot& snapshot : listed->snapshots()) left.push_back(snapshot.version());
+  EXPECT_EQ(left, (std::vector<int64_t>{line[7], line[6], line[3], line[0]}));
+}
+
 TEST(ServerProcessTest, StopsCleanlyAndThenNobodyAnswers) {
   ServerProcess server(STEPWELL_SOURCE_DIR "/tests/data/equinox");
   const auto client = Client::Connect({.address = server.address(), .retry = {.max_attempts = 1}});

@@ -4,9 +4,9 @@
 
 namespace stepwell {
 
-PeriodicTask::PeriodicTask(absl::Duration pause, absl::AnyInvocable<void()> task)
+PeriodicTask::PeriodicTask(absl::Duration pause, absl::AnyInvocable<absl::Duration()> task)
     : thread_([this, pause, task = std::move(task)]() mutable {
-        while (!ended_.WaitForNotificationWithTimeout(pause)) task();
+        while (!ended_.WaitForNotificationWithTimeout(pause)) pause = task();
       }) {}
 
 PeriodicTask::~PeriodicTask() {

@@ -9,11 +9,12 @@
 
 namespace stepwell {
 
-// Runs a task on a thread of its own, again and again, with a pause before each run. The destructor ends
-// that: it waits for a run, not for a pause.
+// Runs a task on a thread of its own, again and again, each time after a pause: the first after `pause`, each
+// next one after the pause that the task returned. The destructor ends that: it waits for a run, not for a
+// pause.
 class PeriodicTask {
  public:
-  PeriodicTask(absl::Duration pause, absl::AnyInvocable<void()> task);
+  PeriodicTask(absl::Duration pause, absl::AnyInvocable<absl::Duration()> task);
   ~PeriodicTask();
 
   PeriodicTask(const PeriodicTask&) = delete;

@@ -6,13 +6,13 @@
 namespace stepwell {
 namespace {
 
-TEST(PeriodicTask, RunsAgainAndAgain) {
+TEST(PeriodicTask, RunsAgainAfterThePauseThatItAskedFor) {
   int left = 3;
   absl::BlockingCounter runs(left);
   const PeriodicTask task(absl::Milliseconds(1), [&] {
-    if (left == 0) return;
     --left;
     runs.DecrementCount();
+    return left == 0 ? absl::Hours(1000) : absl::ZeroDuration();
   });
   runs.Wait();
 }
@@ -20,7 +20,10 @@ TEST(PeriodicTask, RunsAgainAndAgain) {
 TEST(PeriodicTask, EndsWithoutWaitingForThePause) {
   bool ran = false;
   {
-    const PeriodicTask task(absl::Hours(1000), [&ran] { ran = true; });
+    const PeriodicTask task(absl::Hours(1000), [&ran] {
+      ran = true;
+      return absl::ZeroDuration();
+    });
   }
   EXPECT_FALSE(ran);
 }

@@ -21,6 +21,16 @@ namespace {
 // Copying more than this for a slice is left to a worker.
 constexpr int64_t kMaxInlineCopy = int64_t{256} << 10;
 
+// Of the models that are loaded; of any other, it cannot be told what its package says.
+Retention::Policies RetentionOf(const ModelRepository& models, const RetentionPolicy& otherwise) {
+  Retention::Policies policies;
+  for (const ModelStatus& status : models.List()) {
+    if (status.model == nullptr) continue;
+    policies.emplace(status.name, status.model->retention().value_or(otherwise));
+  }
+  return policies;
+}
+
 // For the steps of a batch, which go to its gatherer however little they take.
 TransitionContext InBatch(TransitionContext context) {
   context.inline_limit = absl::ZeroDuration();
@@ -42,6 +52,8 @@ Engine::Engine(const EngineOptions& options, Store* store, ModelRepository* mode
       request_ids_(store, &pool_, clock, options.max_queued_per_branch),
       branches_(store, &queues_, clock, options.default_durability),
       history_(store, &cache_, &branches_, clock, options.default_durability),
+      retention_(options.retention, store, &cache_, clock,
+                 [this] { return RetentionOf(*models_, options_.retention.policy); }),
       step_queues_(&pool_, &writer_),
       context_{.store = store,
                .models = models,

@@ -23,6 +23,7 @@
 #include "stepwell/engine/transition.h"
 #include "stepwell/engine/turn_queues.h"
 #include "stepwell/model/repository.h"
+#include "stepwell/state/retention.h"
 #include "stepwell/state/snapshot_cache.h"
 #include "stepwell/state/version_allocator.h"
 #include "stepwell/storage/store.h"
@@ -43,6 +44,7 @@ struct EngineOptions {
   Durability default_durability = Durability::kAsync;  // Where a request names none.
   int64_t max_branch_moves = 65536;                    // The last of all branches, kept for watches.
   int64_t max_watches = 1024;                          // Open at a time; 0: none may be.
+  RetentionOptions retention;
 };
 
 // Stepwell without a network: makes states, steps them, reads their arrays. Every call is asynchronous: its
@@ -120,7 +122,7 @@ class Engine {
   bool IsDurable(Version version) const { return store_->IsDurable(version); }
 
   // A branch whose head is an existing version: copies nothing. NOT_FOUND: version. ALREADY_EXISTS.
-  // INVALID_ARGUMENT: the name.
+  // INVALID_ARGUMENT: the name, the retention.
   void CreateBranch(CreateBranchRequest request, Callback<BranchRecord> done);
 
   // NOT_FOUND.
@@ -135,7 +137,7 @@ class Engine {
 
   // Waits for its turn among the steps on the branch. NOT_FOUND: branch, version. ABORTED: the head is not
   // the expected one. FAILED_PRECONDITION: the new head is another model's. RESOURCE_EXHAUSTED: the branch's
-  // queue is full. CANCELLED, DEADLINE_EXCEEDED: before its turn.
+  // queue is full. INVALID_ARGUMENT: the retention. CANCELLED, DEADLINE_EXCEEDED: before its turn.
   void UpdateBranch(UpdateBranchRequest request, Callback<BranchRecord> done);
 
   // Forgets the name, in its turn; the snapshots stay. Answers with what the branch was. Errors as
@@ -150,6 +152,11 @@ class Engine {
   // Deletes the branches that have expired. They are not to be seen before that either, but take memory: call
   // it from time to time.
   void DropExpired() { branches_.DropExpired(); }
+
+  // Does the next small part of dropping what is not to be kept, as Retention says it, and waits for the
+  // store in it; returns the pause until the part after it. To be called by one thread at a time. Errors are
+  // the store's; go on after options.retention.pause.
+  absl::StatusOr<absl::Duration> Retain() { return retention_.Work(); }
 
  private:
   // Answers `request` by `run`(request, key to remember it under, if any, done), or where that was done
@@ -184,6 +191,7 @@ class Engine {
   RequestIds request_ids_;
   Branches branches_;
   History history_;
+  Retention retention_;
   StepQueues step_queues_;
   const TransitionContext context_;
   const TransitionContext batch_context_;

@@ -77,6 +77,7 @@ class Loader {
     parts_.description = config.description();
     parts_.check_finite = config.check_finite();
     if (config.has_batching()) SetBatching(text);
+    if (config.has_retention()) SetRetention(text);
     StateArrays made = MakeStateArrays(text, package_, issues_);
     parts_.state_spec = std::make_shared<const StateSpec>(std::move(made.arrays));
     absl::flat_hash_set<std::string> names;
@@ -107,6 +108,17 @@ class Loader {
     }
     parts_.batching = {config.max_batch_size(), delay};
     has_batch_axis_ = true;
+  }
+
+  void SetRetention(const ConfigText& text) {
+    const model::Retention& config = text.config.retention();
+    RetentionPolicy policy;
+    if (config.has_keep_last()) policy.keep_last = config.keep_last();
+    if (config.has_keep_every()) policy.keep_every = config.keep_every();
+    if (config.has_max_age_seconds()) policy.max_age = absl::Seconds(config.max_age_seconds());
+    const absl::Status checked = CheckRetentionPolicy(policy);
+    if (!checked.ok()) issues_.Add(text.file, checked.message());
+    parts_.retention = policy;
   }
 
   void AddMethod(const ConfigText& text, int i, const absl::flat_hash_set<std::string>& without_type) {

@@ -85,6 +85,30 @@ TEST_F(LoaderTest, TextMayAskForFiniteStates) {
   EXPECT_TRUE((*model)->check_finite());
 }
 
+TEST_F(LoaderTest, TextMaySayWhatIsKept) {
+  folder_.Write("m/step.onnx", CounterGraph().Bytes());
+  folder_.Write("m/model.textproto", kCounterText);
+  EXPECT_EQ((*Load())->retention(), std::nullopt);
+  folder_.Write("m/model.textproto", std::string(kCounterText) + "retention {}\n");
+  EXPECT_EQ((*Load())->retention(), RetentionPolicy()) << "all, whatever the server says";
+  folder_.Write("m/model.textproto", std::string(kCounterText) +
+                                         "retention { keep_last: 5 keep_every: 100 max_age_seconds: 60 }\n");
+  EXPECT_EQ((*Load())->retention(),
+            (RetentionPolicy{.keep_last = 5, .keep_every = 100, .max_age = absl::Minutes(1)}));
+}
+
+TEST_F(LoaderTest, RetentionHasBounds) {
+  folder_.Write("m/step.onnx", CounterGraph().Bytes());
+  for (const auto& [text, fault] :
+       {std::pair("retention { keep_last: 0 }",
+                  "model.textproto: retention.keep_last is 0; expected at least 1, or none"),
+        std::pair("retention { max_age_seconds: -1 }",
+                  "model.textproto: retention.max_age is -1s; expected 0 or more, or none")}) {
+    folder_.Write("m/model.textproto", std::string(kCounterText) + text);
+    EXPECT_THAT(Faults(), Contains(fault));
+  }
+}
+
 TEST_F(LoaderTest, MethodsMayShareOneGraph) {
   folder_.Write("m/model.textproto",
                 "state { index: \"count\" dtype: INT32 }\n"

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "absl/types/span.h"
 #include "stepwell/array/array.h"
 #include "stepwell/model/state_spec.h"
+#include "stepwell/storage/retention_policy.h"
 
 namespace stepwell {
 
@@ -109,6 +111,7 @@ class Model {
     std::string description;
     bool check_finite = false;  // Steps fail rather than write a NaN or an infinity.
     Batching batching;
+    std::optional<RetentionPolicy> retention;            // Of its snapshots; absent: what the server says.
     std::shared_ptr<const StateSpec> state_spec;         // Never null.
     std::vector<std::unique_ptr<const Method>> methods;  // In the order of the package's text.
   };
@@ -121,6 +124,7 @@ class Model {
   const std::string& description() const { return parts_.description; }
   bool check_finite() const { return parts_.check_finite; }
   const Batching& batching() const { return parts_.batching; }
+  const std::optional<RetentionPolicy>& retention() const { return parts_.retention; }
   const StateSpec& state_spec() const { return *parts_.state_spec; }
   const std::shared_ptr<const StateSpec>& shared_state_spec() const { return parts_.state_spec; }
   absl::Span<const std::unique_ptr<const Method>> methods() const { return parts_.methods; }
