@@ -20,6 +20,9 @@ struct BranchArguments {
   std::string time;
   ExpectedHeadArgument expected_head;
   LabelArguments labels{"Of the branch; may be repeated"};
+  RetentionArguments retention;
+  bool keeps_all = false;
+  bool as_model = false;
 };
 
 absl::Status Create(Session& session, const BranchArguments& arguments) {
@@ -33,7 +36,27 @@ absl::Status Create(Session& session, const BranchArguments& arguments) {
     if (!time.ok()) return BadInputAt("--expires", time.status());
     request.expire_time = *time;
   }
+  if (!arguments.retention.empty()) {
+    const absl::StatusOr<client::RetentionPolicy> policy = arguments.retention.Policy();
+    if (!policy.ok()) return policy.status();
+    request.retention = *policy;
+  }
   return ShowBranch(session, session.client().CreateBranch(request));
+}
+
+absl::Status Retain(Session& session, const BranchArguments& arguments) {
+  if (int{!arguments.retention.empty()} + int{arguments.keeps_all} + int{arguments.as_model} != 1) {
+    return BadInput(
+        "expected some of --keep-last, --keep-every and --max-age, or --keep-all, or --as-model alone");
+  }
+  client::UpdateBranchRequest request{.name = arguments.name};
+  request.retention.emplace();
+  if (!arguments.as_model) {
+    const absl::StatusOr<client::RetentionPolicy> policy = arguments.retention.Policy();
+    if (!policy.ok()) return policy.status();
+    *request.retention = *policy;
+  }
+  return ShowBranch(session, session.client().UpdateBranch(request));
 }
 
 absl::Status Move(Session& session, const BranchArguments& arguments) {
@@ -105,6 +128,7 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
     arguments->labels.AddTo(command);
     command.add_option("--expires", arguments->time, "When the name is forgotten, such as 2h. Default never")
         ->type_name("TIME");
+    arguments->retention.AddTo(command);
   };
   constexpr char kNewName[] = "Letters, digits and ._-/:@, the first a letter or digit";
   constexpr char kOldName[] = "Its name, as it is: without an @ before it";
@@ -124,7 +148,8 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
   create->footer(
       "Examples:\n"
       "  stepwell branch create live 1\n"
-      "  stepwell branch create trial live --label why=test --expires 2h");
+      "  stepwell branch create trial live --label why=test --expires 2h\n"
+      "  stepwell branch create long live --keep-last 1000 --keep-every 100");
   run(*create, Create);
 
   CLI::App* get = branch->add_subcommand("get", "Shows a branch: its head, model, labels");
@@ -163,6 +188,23 @@ void AddBranchCommands(CLI::App& app, Command& chosen) {
       "  stepwell branch expire trial 2h\n"
       "  stepwell branch expire trial never");
   run(*expire, Expire);
+
+  CLI::App* retain =
+      branch->add_subcommand("retain", "Says what is kept of a branch; the rest is dropped in time");
+  add_name(*retain, kOldName);
+  arguments->retention.AddTo(*retain);
+  retain->add_flag("--keep-all", arguments->keeps_all, "Drop nothing, whatever its model says");
+  retain->add_flag("--as-model", arguments->as_model, "What its model says, or else the server");
+  retain->footer(
+      "A version is kept when one of the rules keeps it, for this branch or another that it is an ancestor "
+      "of.\n"
+      "Heads, roots, pinned and labelled versions are always kept.\n"
+      "\n"
+      "Examples:\n"
+      "  stepwell branch retain live --keep-last 1000 --keep-every 100 --max-age 24h\n"
+      "  stepwell branch retain live --keep-all\n"
+      "  stepwell branch retain live --as-model");
+  run(*retain, Retain);
 
   CLI::App* drop = branch->add_subcommand("delete", "Forgets a branch's name; its states stay");
   add_name(*drop, kOldName);

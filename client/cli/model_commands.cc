@@ -60,6 +60,7 @@ Json ModelToJson(const v1::ModelInfo& model) {
           {"loaded_revisions",
            std::vector<int64_t>(model.loaded_revisions().begin(), model.loaded_revisions().end())},
           {"batching", batching},
+          {"retention", model.has_retention() ? RetentionToJson(model.retention()) : Json()},
           {"state", v1::ModelInfo::State_Name(model.state())},
           {"error", model.error()},
           {"methods", methods},
@@ -103,6 +104,7 @@ void WriteModel(const v1::ModelInfo& model, std::ostream& out) {
   if (model.has_batching()) {
     head.Add({"batching", absl::StrCat("up to ", model.batching().max_batch_size(), " steps run together")});
   }
+  if (model.has_retention()) head.Add({"keeps", RetentionToText(model.retention())});
   if (model.check_finite()) head.Add({"checks", "that no step writes a NaN or an infinity"});
   head.Write(out);
   if (!model.error().empty()) {

@@ -2,6 +2,7 @@
 #define STEPWELL_CLIENT_CLI_MUTATION_H_
 
 #include <CLI/App.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,31 @@ struct RevisionArguments {
     request.revision = *choice;
     request.adapt_state = adapt;
     return absl::OkStatus();
+  }
+};
+
+// --keep-last, --keep-every and --max-age.
+struct RetentionArguments {
+  std::optional<int64_t> keep_last;
+  std::optional<int64_t> keep_every;
+  std::string max_age;
+
+  void AddTo(CLI::App& command) {
+    command.add_option("--keep-last", keep_last, "Keep the newest so many versions")->type_name("N");
+    command.add_option("--keep-every", keep_every, "Keep those whose number of steps is a multiple of this")
+        ->type_name("K");
+    command.add_option("--max-age", max_age, "Keep those that were made less long ago, such as 24h")
+        ->type_name("TIME");
+  }
+  bool empty() const { return !keep_last.has_value() && !keep_every.has_value() && max_age.empty(); }
+  absl::StatusOr<client::RetentionPolicy> Policy() const {
+    client::RetentionPolicy policy{.keep_last = keep_last, .keep_every = keep_every};
+    if (!max_age.empty()) {
+      const absl::StatusOr<absl::Duration> age = ParseDuration(max_age);
+      if (!age.ok()) return BadInputAt("--max-age", age.status());
+      policy.max_age = *age;
+    }
+    return policy;
   }
 };
 

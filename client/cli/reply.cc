@@ -53,7 +53,28 @@ Json BranchToJson(const v1::Branch& branch) {
   json["update_time"] = TimeUtil::ToString(branch.update_time());
   json["expire_time"] = branch.has_expire_time() ? Json(TimeUtil::ToString(branch.expire_time())) : Json();
   json["labels"] = Sorted(branch.labels());
+  json["retention"] = branch.has_retention() ? RetentionToJson(branch.retention()) : Json();
   return json;
+}
+
+Json RetentionToJson(const v1::RetentionPolicy& policy) {
+  Json json = {{"keep_last", nullptr}, {"keep_every", nullptr}, {"max_age", nullptr}};
+  if (policy.has_keep_last()) json["keep_last"] = policy.keep_last();
+  if (policy.has_keep_every()) json["keep_every"] = policy.keep_every();
+  if (policy.has_max_age()) json["max_age"] = TimeUtil::ToString(policy.max_age());
+  return json;
+}
+
+std::string RetentionToText(const v1::RetentionPolicy& policy) {
+  std::vector<std::string> rules;
+  if (policy.has_keep_last()) rules.push_back(absl::StrCat("the last ", policy.keep_last()));
+  if (policy.has_keep_every()) rules.push_back(absl::StrCat("every ", policy.keep_every(), " steps"));
+  if (policy.has_max_age()) {
+    const google::protobuf::Duration& age = policy.max_age();
+    rules.push_back(absl::StrCat("younger than ", absl::FormatDuration(absl::Seconds(age.seconds()) +
+                                                                       absl::Nanoseconds(age.nanos()))));
+  }
+  return rules.empty() ? "all" : absl::StrJoin(rules, ", ");
 }
 
 namespace {
@@ -83,6 +104,7 @@ void WriteBranch(const v1::Branch& branch, std::ostream& out) {
   table.Add({"made", TimeUtil::ToString(branch.create_time())});
   table.Add({"moved", TimeUtil::ToString(branch.update_time())});
   if (branch.has_expire_time()) table.Add({"expires", TimeUtil::ToString(branch.expire_time())});
+  if (branch.has_retention()) table.Add({"keeps", RetentionToText(branch.retention())});
   table.Add({"labels", LabelsToText(branch.labels())});
   table.Write(out);
 }

@@ -19,6 +19,8 @@ namespace stepwell::cli {
 
 // "a=1 b=2", or "none".
 std::string LabelsToText(const google::protobuf::Map<std::string, std::string>& labels);
+// "the last 10, every 100 steps, younger than 1h", or "all".
+std::string RetentionToText(const v1::RetentionPolicy& policy);
 // In UTC, to the second: "2026-01-31 23:59:59".
 std::string TimeToText(const google::protobuf::Timestamp& time);
 
@@ -39,6 +41,7 @@ absl::Status Show(Session& session, const absl::StatusOr<Message>& message, Json
 absl::Status ShowSnapshot(Session& session, const absl::StatusOr<v1::Snapshot>& snapshot);
 absl::Status ShowBranch(Session& session, const absl::StatusOr<v1::Branch>& branch);
 
+Json RetentionToJson(const v1::RetentionPolicy& policy);
 Json BranchToJson(const v1::Branch& branch);
 
 // {"NAME": {"dtype", "shape", "value"}, ...}

@@ -123,19 +123,19 @@ absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now) {
                                "one such as 2026-01-31 or 2026-01-31T12:00:00Z"));
 }
 
-absl::StatusOr<absl::Duration> ParseTimeout(absl::string_view text) {
-  absl::Duration timeout;
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
+  absl::Duration duration;
   double seconds;
   if (absl::SimpleAtod(text, &seconds)) {
-    timeout = absl::Seconds(seconds);
-  } else if (!absl::ParseDuration(text, &timeout)) {
-    timeout = absl::ZeroDuration();
+    duration = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, &duration)) {
+    duration = absl::ZeroDuration();
   }
-  if (timeout <= absl::ZeroDuration() || timeout == absl::InfiniteDuration()) {
+  if (duration <= absl::ZeroDuration() || duration == absl::InfiniteDuration()) {
     return BadInput(absl::StrCat(
-        "timeout \"", text, "\"; expected seconds, such as 10, or a time with units, such as 500ms or 2m"));
+        "time \"", text, "\"; expected seconds, such as 10, or a time with units, such as 500ms, 2m or 24h"));
   }
-  return timeout;
+  return duration;
 }
 
 }  // namespace stepwell::cli

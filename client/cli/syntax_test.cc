@@ -97,13 +97,13 @@ TEST(ParseLabelsTest, TakesEachKeyOnce) {
   ExpectBadSyntax(ParseLabels({"a=1", "a=2"}).status(), "given twice");
 }
 
-TEST(ParseTimeoutTest, TakesSecondsOrUnits) {
-  EXPECT_EQ(ParseTimeout("10").value(), absl::Seconds(10));
-  EXPECT_EQ(ParseTimeout("2.5").value(), absl::Milliseconds(2500));
-  EXPECT_EQ(ParseTimeout("500ms").value(), absl::Milliseconds(500));
-  EXPECT_EQ(ParseTimeout("1h30m").value(), absl::Minutes(90));
+TEST(ParseDurationTest, TakesSecondsOrUnits) {
+  EXPECT_EQ(ParseDuration("10").value(), absl::Seconds(10));
+  EXPECT_EQ(ParseDuration("2.5").value(), absl::Milliseconds(2500));
+  EXPECT_EQ(ParseDuration("500ms").value(), absl::Milliseconds(500));
+  EXPECT_EQ(ParseDuration("1h30m").value(), absl::Minutes(90));
   for (const char* text : {"", "0", "-1", "nan", "inf", "soon", "10 s"}) {
-    ExpectBadSyntax(ParseTimeout(text).status(), "expected seconds");
+    ExpectBadSyntax(ParseDuration(text).status(), "expected seconds");
   }
 }
 

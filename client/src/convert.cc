@@ -56,6 +56,19 @@ void Set(google::protobuf::Timestamp& message, absl::Time time) {
   message.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+void Set(v1::RetentionPolicy& message, const RetentionPolicy& policy) {
+  if (policy.keep_last.has_value()) message.set_keep_last(*policy.keep_last);
+  if (policy.keep_every.has_value()) message.set_keep_every(*policy.keep_every);
+  if (!policy.max_age.has_value()) return;
+  // Longer ones than a message can hold become the longest.
+  constexpr absl::Duration kMax = absl::Seconds(315'576'000'000);  // 10,000 years, as duration.proto says.
+  const absl::Duration max_age = std::clamp(*policy.max_age, -kMax, kMax);
+  const int64_t seconds = absl::ToInt64Seconds(max_age);
+  message.mutable_max_age()->set_seconds(seconds);
+  message.mutable_max_age()->set_nanos(
+      static_cast<int>(absl::ToInt64Nanoseconds(max_age - absl::Seconds(seconds))));
+}
+
 // What every mutation says.
 template <typename Message, typename Request>
 void SetMutation(Message& message, const Request& request) {
@@ -280,6 +293,7 @@ v1::CreateBranchRequest ToProto(const CreateBranchRequest& request) {
   if (request.expire_time != absl::InfiniteFuture()) {
     Set(*message.mutable_expire_time(), request.expire_time);
   }
+  if (request.retention.has_value()) Set(*message.mutable_retention(), *request.retention);
   SetCommon(message, request);
   return message;
 }
@@ -306,6 +320,10 @@ v1::UpdateBranchRequest ToProto(const UpdateBranchRequest& request) {
     if (*request.expire_time != absl::InfiniteFuture()) {
       Set(*message.mutable_expire_time(), *request.expire_time);
     }
+  }
+  if (request.retention.has_value()) {
+    message.mutable_update_mask()->add_paths("retention");
+    if (request.retention->has_value()) Set(*message.mutable_retention(), **request.retention);
   }
   SetMutation(message, request);
   return message;

@@ -137,6 +137,32 @@ absl::StatusOr<absl::Time> DecodeTime(absl::string_view field, const google::pro
                    " nanos; expected a time between the years 1 and 9999, with 0 to 999999999 nanos"));
 }
 
+absl::StatusOr<absl::Duration> DecodeDuration(absl::string_view field,
+                                              const google::protobuf::Duration& duration) {
+  constexpr int64_t kMaxSeconds = 315'576'000'000;  // 10,000 years, as duration.proto says.
+  const auto [seconds, nanos] = std::pair(duration.seconds(), int64_t{duration.nanos()});
+  const bool one_sign = (seconds >= 0 && nanos >= 0) || (seconds <= 0 && nanos <= 0);
+  if (one_sign && seconds >= -kMaxSeconds && seconds <= kMaxSeconds && nanos > -1'000'000'000 &&
+      nanos < 1'000'000'000) {
+    return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, " has ", seconds, " seconds and ", nanos,
+      " nanos; expected at most 10000 years, with -999999999 to 999999999 nanos of the same sign"));
+}
+
+absl::StatusOr<RetentionPolicy> DecodeRetention(const v1::RetentionPolicy& message) {
+  RetentionPolicy policy;
+  if (message.has_keep_last()) policy.keep_last = message.keep_last();
+  if (message.has_keep_every()) policy.keep_every = message.keep_every();
+  if (message.has_max_age()) {
+    const absl::StatusOr<absl::Duration> max_age = DecodeDuration("retention.max_age", message.max_age());
+    if (!max_age.ok()) return max_age.status();
+    policy.max_age = *max_age;
+  }
+  return policy;
+}
+
 absl::StatusOr<std::vector<bool>> DecodeUpdateMask(const google::protobuf::FieldMask& mask,
                                                    absl::Span<const absl::string_view> fields) {
   std::vector<bool> has(fields.size(), false);

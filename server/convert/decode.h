@@ -1,6 +1,7 @@
 #ifndef STEPWELL_SERVER_CONVERT_DECODE_H_
 #define STEPWELL_SERVER_CONVERT_DECODE_H_
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/field_mask.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
@@ -16,6 +17,7 @@
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/v1/array.pb.h"
+#include "stepwell/v1/retention.pb.h"
 #include "stepwell/v1/state_service.pb.h"
 
 namespace stepwell::server {
@@ -72,6 +74,10 @@ absl::StatusOr<std::optional<Version>> DecodeExpectedHead(const Message& message
 
 // A time between the years 1 and 9999. `field` names it in errors.
 absl::StatusOr<absl::Time> DecodeTime(absl::string_view field, const google::protobuf::Timestamp& time);
+// What duration.proto allows. `field` names it in errors.
+absl::StatusOr<absl::Duration> DecodeDuration(absl::string_view field,
+                                              const google::protobuf::Duration& duration);
+absl::StatusOr<RetentionPolicy> DecodeRetention(const v1::RetentionPolicy& message);
 // Whether the mask has each of `fields`; INVALID_ARGUMENT when it has another.
 absl::StatusOr<std::vector<bool>> DecodeUpdateMask(const google::protobuf::FieldMask& mask,
                                                    absl::Span<const absl::string_view> fields);

@@ -79,6 +79,31 @@ TEST(DecodeDurabilityTest, UnknownNumberIsInvalid) {
   ExpectInvalid(DecodeDurability(static_cast<v1::Durability>(9)).status(), "durability is 9");
 }
 
+TEST(DecodeDurationTest, TakesWhatDurationProtoAllows) {
+  google::protobuf::Duration message;
+  message.set_seconds(-1);
+  message.set_nanos(-500'000'000);
+  EXPECT_EQ(DecodeDuration("age", message).value(), -absl::Milliseconds(1500));
+  message.set_nanos(1);
+  ExpectInvalid(DecodeDuration("age", message).status(), "age has -1 seconds and 1 nanos");
+  message.set_seconds(0);
+  message.set_nanos(1'000'000'000);
+  ExpectInvalid(DecodeDuration("age", message).status(), "age has 0 seconds and 1000000000 nanos");
+  message.set_nanos(0);
+  message.set_seconds(315'576'000'001);
+  ExpectInvalid(DecodeDuration("age", message).status(), "expected at most 10000 years");
+}
+
+TEST(DecodeRetentionTest, RulesThatAreNotGivenAreAbsent) {
+  v1::RetentionPolicy message;
+  EXPECT_EQ(DecodeRetention(message).value(), RetentionPolicy());
+  message.set_keep_last(3);
+  message.mutable_max_age()->set_seconds(60);
+  EXPECT_EQ(DecodeRetention(message).value(), (RetentionPolicy{.keep_last = 3, .max_age = absl::Minutes(1)}));
+  message.mutable_max_age()->set_nanos(-1);
+  ExpectInvalid(DecodeRetention(message).status(), "retention.max_age has 60 seconds and -1 nanos");
+}
+
 TEST(ParseRequestTest, GarbageIsInvalid) {
   const grpc::Slice slice(std::string("\xff\xff\xff garbage"));
   ExpectInvalid(ParseRequest<v1::StepRequest>(grpc::ByteBuffer(&slice, 1)).status(),

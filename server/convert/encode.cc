@@ -23,6 +23,19 @@ v1::StateArrayInfo::Initial EncodeInitial(const InitialValue& initial) {
   return v1::StateArrayInfo::VALUE;
 }
 
+v1::RetentionPolicy EncodeRetention(const RetentionPolicy& policy) {
+  v1::RetentionPolicy message;
+  if (policy.keep_last.has_value()) message.set_keep_last(*policy.keep_last);
+  if (policy.keep_every.has_value()) message.set_keep_every(*policy.keep_every);
+  if (policy.max_age.has_value()) {
+    const int64_t seconds = absl::ToInt64Seconds(*policy.max_age);
+    message.mutable_max_age()->set_seconds(seconds);
+    message.mutable_max_age()->set_nanos(
+        static_cast<int>(absl::ToInt64Nanoseconds(*policy.max_age - absl::Seconds(seconds))));
+  }
+  return message;
+}
+
 v1::ModelInfo::State EncodeState(ModelState state) {
   switch (state) {
     case ModelState::kLoading:
@@ -101,6 +114,7 @@ v1::Branch Encode(const BranchRecord& record) {
     *message.mutable_expire_time() = EncodeTime(record.expire_time);
   }
   message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  if (record.retention.has_value()) *message.mutable_retention() = EncodeRetention(*record.retention);
   return message;
 }
 
@@ -121,6 +135,7 @@ v1::ModelInfo Encode(const ModelStatus& status) {
     message.mutable_batching()->set_max_queue_delay_micros(
         absl::ToInt64Microseconds(batching.max_queue_delay));
   }
+  if (model.retention().has_value()) *message.mutable_retention() = EncodeRetention(*model.retention());
   for (const auto& method : model.methods()) Set(*message.add_methods(), *method, model.state_spec());
   for (const StateArraySpec& array : model.state_spec().arrays()) {
     v1::StateArrayInfo& info = *message.add_state_spec();

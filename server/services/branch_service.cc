@@ -27,6 +27,11 @@ absl::StatusOr<CreateBranchRequest> Decode(v1::CreateBranchRequest&& message) {
     if (!time.ok()) return time.status();
     request.expire_time = *time;
   }
+  if (message.has_retention()) {
+    const absl::StatusOr<RetentionPolicy> retention = DecodeRetention(message.retention());
+    if (!retention.ok()) return retention.status();
+    request.retention = *retention;
+  }
   return request;
 }
 
@@ -34,11 +39,11 @@ absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
   const absl::StatusOr<std::optional<Version>> expected_head = DecodeExpectedHead(message);
   if (!expected_head.ok()) return expected_head.status();
   const absl::StatusOr<std::vector<bool>> has =
-      DecodeUpdateMask(message.update_mask(), {"labels", "expire_time"});
+      DecodeUpdateMask(message.update_mask(), {"labels", "expire_time", "retention"});
   if (!has.ok()) return has.status();
   if (!message.has_head() && message.update_mask().paths().empty()) {
     return absl::InvalidArgumentError(
-        "nothing is to be changed; expected head, or an update_mask of labels or expire_time");
+        "nothing is to be changed; expected head, or an update_mask of labels, expire_time or retention");
   }
   const absl::StatusOr<std::optional<Durability>> durability = DecodeDurability(message.durability());
   if (!durability.ok()) return durability.status();
@@ -58,6 +63,14 @@ absl::StatusOr<UpdateBranchRequest> Decode(v1::UpdateBranchRequest&& message) {
       const absl::StatusOr<absl::Time> time = DecodeTime("expire_time", message.expire_time());
       if (!time.ok()) return time.status();
       request.expire_time = *time;
+    }
+  }
+  if ((*has)[2]) {
+    request.retention.emplace();
+    if (message.has_retention()) {
+      const absl::StatusOr<RetentionPolicy> retention = DecodeRetention(message.retention());
+      if (!retention.ok()) return retention.status();
+      *request.retention = *retention;
     }
   }
   return request;

@@ -109,6 +109,8 @@ class Conformance : public ::testing::TestWithParam<Way> {
   // Adds `x` to a counter; the version it made.
   absl::StatusOr<Version> Add(const StateRef& state, int32_t x);
   absl::StatusOr<int32_t> Count(const StateRef& state);
+  // A new counter as the root of a new branch, and `count` steps by 1 on it; oldest first.
+  std::vector<Version> MakeLine(const std::string& branch, int count);
 
   Api& api() { return *api_; }
   const std::filesystem::path& models() const { return models_; }

@@ -19,6 +19,10 @@ client::StateRef ToClient(const StateRef& state) {
 
 client::Labels ToClient(const Labels& labels) { return {labels.begin(), labels.end()}; }
 
+client::RetentionPolicy ToClient(const RetentionPolicy& policy) {
+  return {.keep_last = policy.keep_last, .keep_every = policy.keep_every, .max_age = policy.max_age};
+}
+
 client::Index ToClient(const Index& index) {
   if (const auto* path = std::get_if<IndexPath>(&index)) return client::IndexPath{path->value};
   if (const auto* position = std::get_if<IndexPosition>(&index)) {
@@ -69,6 +73,17 @@ SnapshotRecord FromProto(const v1::Snapshot& message) {
   return record;
 }
 
+RetentionPolicy FromProto(const v1::RetentionPolicy& message) {
+  RetentionPolicy policy;
+  if (message.has_keep_last()) policy.keep_last = message.keep_last();
+  if (message.has_keep_every()) policy.keep_every = message.keep_every();
+  if (message.has_max_age()) {
+    policy.max_age =
+        absl::Seconds(message.max_age().seconds()) + absl::Nanoseconds(message.max_age().nanos());
+  }
+  return policy;
+}
+
 BranchRecord FromProto(const v1::Branch& message) {
   return {
       .name = message.name(),
@@ -77,7 +92,9 @@ BranchRecord FromProto(const v1::Branch& message) {
       .create_time = FromProto(message.create_time()),
       .update_time = FromProto(message.update_time()),
       .expire_time = message.has_expire_time() ? FromProto(message.expire_time()) : absl::InfiniteFuture(),
-      .labels = Labels(message.labels().begin(), message.labels().end())};
+      .labels = Labels(message.labels().begin(), message.labels().end()),
+      .retention =
+          message.has_retention() ? std::make_optional(FromProto(message.retention())) : std::nullopt};
 }
 
 template <typename Message>
@@ -142,7 +159,8 @@ class ClientWatch final : public Api::Watch {
 class ClientApi final : public Api {
  public:
   explicit ClientApi(const std::filesystem::path& models)
-      : server_(models, {"--max-branch-moves", absl::StrCat(kMaxBranchMoves)}),
+      : server_(models, {"--max-branch-moves", absl::StrCat(kMaxBranchMoves), "--retention-min-age-seconds",
+                         "0", "--retention-pause-seconds", "0.01"}),
         client_(client::Client::Connect({.address = server_.address(), .retry = {.max_attempts = 1}})) {}
 
   std::string Reason(const absl::Status& status) const override { return client::ErrorReason(status); }
@@ -299,6 +317,7 @@ class ClientApi final : public Api {
                                             .state = ToClient(request.state),
                                             .labels = ToClient(request.labels),
                                             .expire_time = request.expire_time,
+                                            .retention = ToClient<client::RetentionPolicy>(request.retention),
                                             .request_id = request.request_id,
                                             .durability = ToClient(request.durability)}));
   }
@@ -317,11 +336,14 @@ class ClientApi final : public Api {
     return all;
   }
   absl::StatusOr<BranchRecord> UpdateBranch(const UpdateBranchRequest& request) override {
+    std::optional<std::optional<client::RetentionPolicy>> retention;
+    if (request.retention.has_value()) retention = ToClient<client::RetentionPolicy>(*request.retention);
     return FromProto(client_->UpdateBranch({.name = request.name,
                                             .head = ToClient<client::StateRef>(request.head),
                                             .expected_head = ToClient<client::Version>(request.expected_head),
                                             .labels = ToClient<client::Labels>(request.labels),
                                             .expire_time = request.expire_time,
+                                            .retention = retention,
                                             .request_id = request.request_id,
                                             .durability = ToClient(request.durability)}));
   }

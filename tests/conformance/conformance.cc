@@ -48,4 +48,10 @@ absl::StatusOr<int32_t> Conformance::Count(const StateRef& state) {
   return read->arrays.at(0).second.As<int32_t>().value()[0];
 }
 
+std::vector<Version> Conformance::MakeLine(const std::string& branch, int count) {
+  std::vector<Version> line = {Make(branch)};
+  for (int i = 0; i < count; ++i) line.push_back(Add(BranchName{branch}, 1).value());
+  return line;
+}
+
 }  // namespace stepwell::testing

@@ -14,6 +14,7 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 
 class CliHistoryTest : public CliTest {
  protected:
@@ -75,6 +76,24 @@ TEST_F(CliHistoryTest, BranchesAreListedMovedAndDeleted) {
   EXPECT_THAT(Names(Json({"branch", "list", "list/"})), ElementsAre("list/a"));
   ExpectError({"branch", "expire", "list/a", "soon"}, 2, "time \"soon\"");
   ExpectError({"branch", "delete", "list/b"}, 1, "BRANCH_NOT_FOUND", "BRANCH_NOT_FOUND");
+}
+
+TEST_F(CliHistoryTest, BranchIsToldWhatIsKeptOfIt) {
+  const std::string root = Make("counter", {"-b", "kept"});
+  EXPECT_EQ(Json({"branch", "get", "kept"})["retention"], json());
+  EXPECT_THAT(
+      Text({"branch", "retain", "kept", "--keep-last", "1000", "--keep-every", "100", "--max-age", "90m"}),
+      HasSubstr("keeps   the last 1000, every 100 steps, younger than 1h30m\n"));
+  EXPECT_EQ(Json({"branch", "get", "kept"})["retention"],
+            (json{{"keep_last", 1000}, {"keep_every", 100}, {"max_age", "5400s"}}));
+  EXPECT_THAT(Text({"branch", "retain", "kept", "--keep-all"}), HasSubstr("keeps   all\n"));
+  EXPECT_THAT(Text({"branch", "retain", "kept", "--as-model"}), Not(HasSubstr("keeps")));
+  EXPECT_EQ(Json({"fork", root, "kept/fork", "--keep-last", "2"})["retention"],
+            (json{{"keep_last", 2}, {"keep_every", nullptr}, {"max_age", nullptr}}));
+  ExpectError({"branch", "retain", "kept"}, 2, "--keep-last, --keep-every and --max-age");
+  ExpectError({"branch", "retain", "kept", "--keep-all", "--keep-last", "2"}, 2, "alone");
+  ExpectError({"branch", "retain", "kept", "--max-age", "soon"}, 2, "--max-age: time \"soon\"");
+  ExpectError({"branch", "retain", "kept", "--keep-last", "0"}, 1, "retention.keep_last is 0");
 }
 
 TEST_F(CliHistoryTest, LabelsAndPinsAreWrittenOnVersionsAndBranches) {

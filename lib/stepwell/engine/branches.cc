@@ -31,6 +31,8 @@ void Branches::Create(CreateBranchRequest request, std::optional<RequestKey> key
                       Callback<BranchRecord> done) {
   const absl::Status named = CheckBranchName(request.name);
   if (!named.ok()) return std::move(done)(named);
+  const absl::Status retained = CheckRetentionPolicy(request.retention.value_or(RetentionPolicy()));
+  if (!retained.ok()) return std::move(done)(retained);
   auto create = [this, request, key = std::move(key),
                  done = std::move(done)](absl::StatusOr<std::shared_ptr<const SnapshotRecord>> head) mutable {
     if (!head.ok()) return std::move(done)(head.status());
@@ -41,7 +43,8 @@ void Branches::Create(CreateBranchRequest request, std::optional<RequestKey> key
                         .create_time = now,
                         .update_time = now,
                         .expire_time = request.expire_time,
-                        .labels = std::move(request.labels)};
+                        .labels = std::move(request.labels),
+                        .retention = request.retention};
     CommitBatch batch;
     batch.new_branches.push_back(branch);
     if (key.has_value()) batch.requests.emplace_back(key->ToRecord(now)).branch = branch;
@@ -79,6 +82,10 @@ void Branches::List(ListBranchesRequest request, Callback<ListBranchesResult> do
 
 void Branches::Update(UpdateBranchRequest request, std::optional<RequestKey> key,
                       Callback<BranchRecord> done) {
+  if (request.retention.has_value()) {
+    const absl::Status retained = CheckRetentionPolicy(request.retention->value_or(RetentionPolicy()));
+    if (!retained.ok()) return std::move(done)(retained);
+  }
   const Durability durability = request.durability.value_or(default_durability_);
   std::make_shared<BranchChange>(
       this, store_, queues_, clock_,

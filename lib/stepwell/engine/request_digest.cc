@@ -42,6 +42,12 @@ class Digester {
   void Add(const std::string& text) { Add(absl::string_view(text)); }
   void Add(absl::Time time) { Add(absl::FormatDuration(time - absl::UnixEpoch())); }
   void Add(Version version) { Add(version.value()); }
+  void Add(absl::Duration duration) { Add(absl::FormatDuration(duration)); }
+  void Add(const RetentionPolicy& policy) {
+    Add(policy.keep_last);
+    Add(policy.keep_every);
+    Add(policy.max_age);
+  }
   void Add(const SameRevision& /*revision*/) {}
   void Add(const NewestRevision& /*revision*/) {}
   void Add(const BranchName& branch) { Add(branch.value); }
@@ -130,12 +136,14 @@ std::string DigestOf(const DeleteSnapshotsRequest& request) {
 }
 
 std::string DigestOf(const CreateBranchRequest& request) {
-  return Digester("CreateBranch").Finish(request.name, request.state, request.labels, request.expire_time);
+  return Digester("CreateBranch")
+      .Finish(request.name, request.state, request.labels, request.expire_time, request.retention);
 }
 
 std::string DigestOf(const UpdateBranchRequest& request) {
   return Digester("UpdateBranch")
-      .Finish(request.name, request.head, request.expected_head, request.labels, request.expire_time);
+      .Finish(request.name, request.head, request.expected_head, request.labels, request.expire_time,
+              request.retention);
 }
 
 std::string DigestOf(const DeleteBranchRequest& request) {

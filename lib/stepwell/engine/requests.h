@@ -263,6 +263,7 @@ struct CreateBranchRequest {
   StateRef state = Version(0);  // Becomes the head.
   Labels labels;
   absl::Time expire_time = absl::InfiniteFuture();
+  std::optional<RetentionPolicy> retention;  // Absent: its model's.
   std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
@@ -289,7 +290,8 @@ struct UpdateBranchRequest {
   std::optional<StateRef> head;
   std::optional<Version> expected_head;  // Must be the head before.
   std::optional<Labels> labels;
-  std::optional<absl::Time> expire_time;  // InfiniteFuture: never.
+  std::optional<absl::Time> expire_time;                    // InfiniteFuture: never.
+  std::optional<std::optional<RetentionPolicy>> retention;  // Within, absent: its model's.
   std::string request_id;
   std::optional<Durability> durability;
   CallContext call;

@@ -204,11 +204,19 @@ struct DeleteSnapshotsRequest {
   Durability durability = Durability::kServerDefault;
 };
 
+/// Which snapshots of a branch are kept: those that any of the rules keeps; without any, all.
+struct RetentionPolicy {
+  std::optional<int64_t> keep_last;       ///< The newest so many.
+  std::optional<int64_t> keep_every;      ///< Those whose step_count is a multiple of it.
+  std::optional<absl::Duration> max_age;  ///< Those that were made less long ago.
+};
+
 struct CreateBranchRequest {
   std::string name;
   StateRef state;  ///< Becomes the head.
   Labels labels;
   absl::Time expire_time = absl::InfiniteFuture();  ///< When the name is forgotten.
+  std::optional<RetentionPolicy> retention;         ///< Absent: its model's.
   std::string request_id;
   Durability durability = Durability::kServerDefault;
 };
@@ -225,7 +233,8 @@ struct UpdateBranchRequest {
   std::optional<StateRef> head;
   std::optional<Version> expected_head;  ///< Only if the head is this version.
   std::optional<Labels> labels;
-  std::optional<absl::Time> expire_time;  ///< InfiniteFuture: never.
+  std::optional<absl::Time> expire_time;                    ///< InfiniteFuture: never.
+  std::optional<std::optional<RetentionPolicy>> retention;  ///< Within, absent: its model's.
   std::string request_id;
   Durability durability = Durability::kServerDefault;
 };
