@@ -170,9 +170,9 @@ TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingTh
   RunSweep(engine);  // Ends the one that is under way.
   RunSweep(engine);
   std::set<Version> heads;
-  for (const BranchRecord& branch : Await(engine, &Engine::ListBranches, {.limit = 10'000})->branches) {
-    heads.insert(branch.head);
-  }
+  const auto branches = Await(engine, &Engine::ListBranches, {.limit = 10'000});
+  ASSERT_TRUE(branches.ok()) << branches.status();
+  for (const BranchRecord& branch : branches->branches) heads.insert(branch.head);
   for (size_t t = 0; t < kThreads; ++t) {
     const std::vector<Version> left = Ancestors(engine, absl::StrCat("own", t));
     std::set<Version> to_find = marked[t];

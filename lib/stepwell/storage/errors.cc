@@ -16,8 +16,8 @@ absl::Status SnapshotUnknown(Version version) {
 absl::Status SnapshotEvicted(Version version) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("version ", version.value(),
-                                       " was deleted; expected a version that is still there: what descends "
-                                       "from it is whole")),
+                                       " was deleted, or retention dropped it; expected a version that is "
+                                       "still there: what descends from it is whole")),
       "SNAPSHOT_EVICTED", {{"version", absl::StrCat(version.value())}});
 }
 
