@@ -117,7 +117,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
     return kExitBadInput;
   }
   if (!timeout.empty()) {
-    const absl::StatusOr<absl::Duration> parsed = ParseDuration(timeout);
+    const absl::StatusOr<absl::Duration> parsed = ParseDuration("timeout", timeout);
     if (!parsed.ok()) {
       Report(parsed.status(), options, err);
       return kExitBadInput;
