@@ -135,6 +135,13 @@ absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view un
                        "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
 }
 
+absl::Status ArrayTooLarge(int64_t bytes, int64_t limit) {
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("an array has ", bytes,
+                                                                 " bytes, and the store takes at most ",
+                                                                 limit, " in one; nothing was stored")),
+                       "ARRAY_TOO_LARGE", {{"limit", absl::StrCat(limit)}});
+}
+
 absl::Status ReadQueueFull(size_t limit) {
   return WithErrorInfo(
       absl::ResourceExhaustedError(

@@ -70,6 +70,9 @@ absl::Status StoreReadOnly(absl::string_view detail);
 // `unit` is what `waiting` and `limit` count.
 absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view unit);
 
+// RESOURCE_EXHAUSTED, reason ARRAY_TOO_LARGE, with metadata limit: an array of `bytes`.
+absl::Status ArrayTooLarge(int64_t bytes, int64_t limit);
+
 // As WriteQueueFull, for reads.
 absl::Status ReadQueueFull(size_t limit);
 

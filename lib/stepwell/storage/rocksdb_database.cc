@@ -147,23 +147,23 @@ absl::StatusOr<OrphanRow> RocksDbDatabase::ReadOrphan(Version writer, int positi
   return DecodeOrphan(writer, position, **value);
 }
 
-absl::StatusOr<std::optional<RocksDbDatabase::Run>> RocksDbDatabase::FindDropped(Version version) const {
-  const std::unique_ptr<rocksdb::Iterator> rows = Iterate(Family::kTree);
-  rows->SeekForPrev(SliceOf(DroppedKey(version)));
-  if (!rows->Valid()) {
-    if (!rows->status().ok()) return ReadError(rows->status(), "the versions that were dropped");
+absl::StatusOr<std::optional<RocksDbDatabase::Run>> RocksDbDatabase::FindDropped(Version version,
+                                                                                 rocksdb::Iterator& tree) {
+  tree.SeekForPrev(DroppedKey(version));
+  if (!tree.Valid()) {
+    if (!tree.status().ok()) return ReadError(tree.status(), "the versions that were dropped");
     return std::nullopt;
   }
-  const std::optional<Version> first = DroppedKeyFirst(ViewOf(rows->key()));
+  const std::optional<Version> first = DroppedKeyFirst(ViewOf(tree.key()));
   if (!first.has_value()) return std::nullopt;
-  const std::optional<Version> last = ParseVersionValue(ViewOf(rows->value()));
+  const std::optional<Version> last = ParseVersionValue(ViewOf(tree.value()));
   if (!last.has_value()) return RecordDamaged("the versions that were dropped", "a version has 8 bytes");
   if (*last < version) return std::nullopt;
   return Run{.first = *first, .last = *last};
 }
 
 absl::Status RocksDbDatabase::Missing(Version version) const {
-  const auto dropped = FindDropped(version);
+  const auto dropped = FindDropped(version, *Iterate(Family::kTree));
   if (!dropped.ok()) return dropped.status();
   return dropped->has_value() ? SnapshotEvicted(version) : SnapshotUnknown(version);
 }

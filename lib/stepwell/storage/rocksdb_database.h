@@ -46,7 +46,8 @@ class RocksDbDatabase {
     Version first{0};
     Version last{0};
   };
-  absl::StatusOr<std::optional<Run>> FindDropped(Version version) const;
+  // Seeks with `tree`, which goes over that family.
+  static absl::StatusOr<std::optional<Run>> FindDropped(Version version, rocksdb::Iterator& tree);
 
   absl::StatusOr<std::vector<BranchRecord>> ReadBranches() const;
   absl::StatusOr<std::vector<RequestRecord>> ReadRequests() const;  // Oldest first.

@@ -10,6 +10,9 @@ namespace {
 // What is counted for a snapshot beside its arrays.
 constexpr int64_t kBytesPerSnapshot = 512;
 
+// RocksDB tells the size of a value, which has a header as well, in 32 bits.
+constexpr int64_t kMaxArrayBytes = (int64_t{4} << 30) - 4096;
+
 }  // namespace
 
 void RocksDbStore::Decision::TakeRead() {
@@ -79,6 +82,9 @@ absl::Status RocksDbStore::CommitDecision::Check() {
   store_->mutex_.AssertHeld();
   std::optional<Version> before;  // Most often the parent, in a batch of many.
   for (const auto& snapshot : batch_.snapshots) {
+    for (const Array& array : snapshot->written) {
+      if (array.byte_count() > kMaxArrayBytes) return ArrayTooLarge(array.byte_count(), kMaxArrayBytes);
+    }
     const std::optional<Version> parent = snapshot->record.parent;
     if (parent.has_value() && parent != before) {
       absl::Status present = CheckHead(*parent);

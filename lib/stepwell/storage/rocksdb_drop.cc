@@ -85,14 +85,13 @@ void RocksDbDrop::VisitChildren(Version version, absl::FunctionRef<bool(Version)
     if (changed->second && !visit(changed->first.second)) return;
   }
   const std::string prefix = EdgePrefix(version);
-  const std::unique_ptr<rocksdb::Iterator> rows = database_->Iterate(Family::kTree);
-  for (rows->Seek(prefix); rows->Valid() && rows->key().starts_with(prefix); rows->Next()) {
-    const Version child = EdgeKeyChild({rows->key().data(), rows->key().size()});
+  for (tree_->Seek(prefix); tree_->Valid() && tree_->key().starts_with(prefix); tree_->Next()) {
+    const Version child = EdgeKeyChild({tree_->key().data(), tree_->key().size()});
     if (!edges_.contains({version, child}) && !visit(child)) return;
   }
-  if (!rows->status().ok() && status_.ok()) {
+  if (!tree_->status().ok() && status_.ok()) {
     status_ = StoreReadFailed(absl::StrCat("what descends from version ", version.value()),
-                              rows->status().ToString());
+                              tree_->status().ToString());
   }
 }
 
@@ -141,7 +140,7 @@ std::optional<Version> RocksDbDrop::FreePart(Version writer, int position) {
 absl::Status RocksDbDrop::AddDropped(Version version) {
   dropped_.Insert(version);
   for (const Version neighbour : {Version(version.value() - 1), Version(version.value() + 1)}) {
-    const auto run = database_->FindDropped(neighbour);
+    const auto run = RocksDbDatabase::FindDropped(neighbour, *tree_);
     if (!run.ok()) return run.status();
     if (!run->has_value()) continue;
     merged_.insert((*run)->first);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -21,7 +22,8 @@ namespace stepwell {
 // for and keeps what has changed of them. Nobody else may write meanwhile. Thread-compatible.
 class RocksDbDrop final : private TreeNodes {
  public:
-  explicit RocksDbDrop(const RocksDbDatabase* database) : database_(database) {}
+  explicit RocksDbDrop(const RocksDbDatabase* database)
+      : database_(database), tree_(database->Iterate(Family::kTree)) {}
 
   // Drops the snapshot under `version`, which is there. After an error the whole is of no use any more.
   absl::Status Drop(Version version);
@@ -55,6 +57,7 @@ class RocksDbDrop final : private TreeNodes {
   void SetEdge(Version parent, Version child, bool is_there);
 
   const RocksDbDatabase* const database_;
+  const std::unique_ptr<rocksdb::Iterator> tree_;
   absl::Status status_;               // What reads have met, which TreeNodes has no way to say.
   std::map<Version, Entry> entries_;  // What was read of the tree. Entries stay where they are.
   std::map<std::pair<Version, Version>, bool> edges_;  // What changed, and how it is now.

@@ -149,6 +149,21 @@ TEST_F(RocksDbFaults, CommitsPastTheBytesOfTheQueueAreRefusedUnlessItIsEmpty) {
   files_->ReleaseLogs();
 }
 
+TEST_F(RocksDbFaults, ArrayThatIsTooLargeForAValueIsRefused) {
+  Open();
+  CommitBatch batch = Root();
+  auto snapshot = std::make_shared<StoredSnapshot>(*batch.snapshots[0]);
+  // It is refused by its size, before anybody looks at bytes that are not there.
+  const int64_t bytes = int64_t{4} << 30;
+  const absl::Span<const std::byte> none(nullptr, static_cast<size_t>(bytes));
+  snapshot->written[0] =
+      Array::Unchecked(DType::kUInt8, Shape::Of({bytes}), Buffer::Adopt(std::shared_ptr<const void>(), none));
+  batch.snapshots[0] = snapshot;
+  const absl::Status refused = testing::Commit(*store_, batch);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetErrorInfo(refused).reason, "ARRAY_TOO_LARGE");
+}
+
 TEST_F(RocksDbFaults, PowerLossTakesWhatWasNotSyncedAndNothingElse) {
   Open();
   const CommitBatch synced = Root(10000), unsynced = Root(10000);

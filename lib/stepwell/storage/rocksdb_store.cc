@@ -141,12 +141,13 @@ void RocksDbStore::ReserveVersions(int64_t count, Callback<VersionBlock> done) {
   {
     absl::MutexLock lock(&mutex_);
     if (waiting_.empty()) block = TakeVersions(count);
-    if (!block.has_value()) waiting_.emplace_back(count, std::move(done));
-    if (!block.has_value() || reserved_end_.value() - next_version_.value() < kReservedAhead / 2) {
-      StartReserving();
+    if (!block.has_value()) {
+      waiting_.emplace_back(count, std::move(done));
+      return StartReserving();
     }
+    if (reserved_end_.value() - next_version_.value() < kReservedAhead / 2) StartReserving();
   }
-  if (block.has_value()) std::move(done)(*block);
+  std::move(done)(*block);
 }
 
 bool RocksDbStore::IsDurable(Version version) const {

@@ -45,7 +45,8 @@ struct RocksDbStoreOptions {
 // the latest of what was not acknowledged with kSync: at most what was committed in `sync_interval`, and what
 // was queued. Commits and reads never wait for the disk on the caller's thread: they call back from another.
 //
-// Beside the errors of Store: RESOURCE_EXHAUSTED (QUEUE_FULL): more waits for the disk than may.
+// Beside the errors of Store: RESOURCE_EXHAUSTED (QUEUE_FULL): more waits for the disk than may;
+// (ARRAY_TOO_LARGE): an array has about 4 GiB or more.
 // FAILED_PRECONDITION (STORE_READ_ONLY): a write has failed, and nothing is written any more; reads go on.
 // INTERNAL (STORE_WRITE_FAILED): to those who waited for it. DATA_LOSS (ARRAY_DAMAGED, RECORD_DAMAGED): what
 // is on the disk is not what was written; the rest of the store is as it was. INTERNAL (STORE_READ_FAILED).

@@ -25,7 +25,8 @@ class TreeNodes {
   // Absent: it is not here.
   virtual std::optional<Node> FindNode(Version version) = 0;
 
-  // Calls `visit` with each child of `version`, until that returns false. It must change nothing.
+  // Calls `visit` with each child of `version`, until that returns false. It must change nothing,
+  // nor visit others.
   virtual void VisitChildren(Version version, absl::FunctionRef<bool(Version)> visit) = 0;
 
   // The skeleton `version` keeps of `record` its writers and chains.
