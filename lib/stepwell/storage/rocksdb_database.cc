@@ -31,7 +31,9 @@ rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
   options.env = env;
   options.create_missing_column_families = true;  // Of a store whose making was broken off.
   options.max_total_wal_size = kMaxLogBytes;
-  options.avoid_flush_during_recovery = true;
+  // What a log holds that a process has left is not synced: it goes to tables, which are, before anything is
+  // written that stands on it.
+  options.avoid_flush_during_recovery = false;
   options.skip_stats_update_on_db_open = true;
   options.keep_log_file_num = 4;
   options.db_host_id = "";  // Files name no machine: they may be copied to another.

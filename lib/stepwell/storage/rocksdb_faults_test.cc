@@ -49,6 +49,13 @@ class RocksDbFaults : public ::testing::Test {
   }
   static Version VersionOf(const CommitBatch& batch) { return batch.snapshots[0]->record.version; }
 
+  // Commits `batch` and gives it back.
+  CommitBatch Committed(CommitBatch batch) {
+    const absl::Status committed = testing::Commit(*store_, batch);
+    EXPECT_TRUE(committed.ok()) << committed;
+    return batch;
+  }
+
   testing::TemporaryDirectory directory_;
   testing::TemporaryDirectory other_;
   std::shared_ptr<testing::FaultyFileSystem> files_ = std::make_shared<testing::FaultyFileSystem>();
@@ -177,6 +184,29 @@ TEST_F(RocksDbFaults, PowerLossTakesWhatWasNotSyncedAndNothingElse) {
   EXPECT_EQ(GetErrorInfo(testing::ReadSnapshot(**after, VersionOf(unsynced)).status()).reason,
             "SNAPSHOT_UNKNOWN");
   EXPECT_GT(testing::Reserve(**after).value(), VersionOf(unsynced));
+}
+
+// What the next process finds, nobody has synced.
+TEST_F(RocksDbFaults, PowerLossAfterACrashOfTheProcessLeavesWhatASyncedCommitStandsOn) {
+  Open();
+  const CommitBatch unsynced = Root(10000);
+  ASSERT_TRUE(testing::Commit(*store_, unsynced).ok());
+  // Visible is not written. A commit that reads the database is, and so is what comes before it.
+  ASSERT_TRUE(testing::Drop(*store_, {VersionOf(Committed(Root()))}).ok());
+  const std::string after_crash = other_.New(), after_power_loss = other_.New();
+  files_->CopyWritten(directory_.path(), after_crash);
+  const auto second = RocksDbStore::Open({.path = after_crash, .env = env_.get()});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_TRUE((*second)->IsDurable(VersionOf(unsynced)));
+  const Version child = testing::Reserve(**second).value();
+  CommitBatch step;
+  step.snapshots.push_back(testing::MakeSnapshot(child, VersionOf(unsynced), {0}, 1));
+  ASSERT_TRUE(testing::Commit(**second, std::move(step), Durability::kSync).ok());
+  files_->CopySynced(after_crash, after_power_loss);
+  const auto third = RocksDbStore::Open({.path = after_power_loss});
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_TRUE(testing::ReadSnapshot(**third, child).ok());
+  EXPECT_TRUE(testing::ReadArray(**third, VersionOf(unsynced), 0).ok());
 }
 
 // What is written, read and refused after `fail` was called.

@@ -74,6 +74,17 @@ void FaultyFileSystem::WaitForLogSyncs(int count) {
   mutex_.Await(absl::Condition(&come));
 }
 
+void FaultyFileSystem::CopyWritten(const std::string& from, const std::string& to) {
+  absl::MutexLock lock(&mutex_);
+  std::filesystem::create_directories(to);
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    const std::string copy = to + "/" + entry.path().filename().string();
+    std::filesystem::copy_file(entry.path(), copy);
+    const auto size = sizes_.find(entry.path().string());
+    if (size != sizes_.end()) sizes_[copy] = size->second;
+  }
+}
+
 void FaultyFileSystem::CopySynced(const std::string& from, const std::string& to) const {
   absl::MutexLock lock(&mutex_);
   std::filesystem::create_directories(to);

@@ -35,6 +35,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   int log_syncs() const ABSL_LOCKS_EXCLUDED(mutex_);
   void WaitForLogSyncs(int count) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Makes `to` of the directory `from` as a process leaves it that ends now: what it wrote, synced or not.
+  void CopyWritten(const std::string& from, const std::string& to) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Makes `to` of the directory `from` as a machine leaves it that loses its power now: of files that were
   // written since this was made, what was synced.
   void CopySynced(const std::string& from, const std::string& to) const ABSL_LOCKS_EXCLUDED(mutex_);
