@@ -39,6 +39,9 @@ class Counter {
 
   Counter() : models_({.root = STEPWELL_BENCH_MODELS}), engine_({}, &store_, &models_, &clock_) {}
 
+  // Room for the numbers of `count` versions.
+  void ReserveVersions(size_t count) { versions_.reserve(count); }
+
   absl::Status Step(int count) {
     for (int i = 0; i < count; ++i) {
       const auto stepped =
@@ -128,6 +131,7 @@ class VersionMemory final : public Measure {
   static absl::StatusOr<std::unique_ptr<Measure>> Make() {
     absl::StatusOr<std::unique_ptr<Counter>> counter = Counter::Make();
     if (!counter.ok()) return counter.status();
+    (*counter)->ReserveVersions(10 * kMeasuredVersions);
     // Fills the cache in front of the store, whose size does not depend on how many versions are retained.
     const absl::Status stepped = (*counter)->Step(kMeasuredVersions);
     if (!stepped.ok()) return stepped;

@@ -88,7 +88,13 @@ MutableBuffer MutableBuffer::Allocate(size_t size) {
     std::byte* data = blocks[0].bytes;
     return MutableBuffer(std::shared_ptr<std::byte>(std::move(blocks), data), size);
   }
-  // One block at least: an empty array still has an address, which ONNX Runtime asks for.
+  // One block at least: an empty array still has an address, which ONNX Runtime asks for. Most states have
+  // such a small one in every version, where an array of blocks would take half as much again.
+  if (size <= sizeof(Block)) {
+    auto block = std::make_shared_for_overwrite<Block>();
+    std::byte* data = block->bytes;
+    return MutableBuffer(std::shared_ptr<std::byte>(std::move(block), data), size);
+  }
   auto blocks = std::make_shared_for_overwrite<Block[]>(size / sizeof(Block) + 1);
   std::byte* data = blocks[0].bytes;
   return MutableBuffer(std::shared_ptr<std::byte>(std::move(blocks), data), size);

@@ -48,11 +48,11 @@ struct SnapshotRecord {
   std::optional<Version> parent;                 // Absent for a root. It may have been dropped since.
   std::shared_ptr<const SnapshotOrigin> origin;  // Never null.
   absl::Time create_time;
+  bool pinned = false;  // Never dropped by retention, nor by DeleteSnapshots.
   Labels labels;
   int64_t step_count = 0;                   // Steps since the root.
   int64_t state_bytes = 0;                  // Of all its arrays.
   int64_t new_bytes = 0;                    // Of what it wrote: of rows alone, where it appended.
-  bool pinned = false;                      // Never dropped by retention, nor by DeleteSnapshots.
   absl::InlinedVector<Version, 2> writers;  // By position in the state spec.
   ArrayChains chains;                       // Of the arrays whose writer appended to them.
 };

@@ -11,7 +11,12 @@ constexpr Version kNone{0};
 
 const SnapshotTree::Stored* SnapshotTree::Find(Version version) const {
   const auto node = nodes_.find(version);
-  return node == nodes_.end() || node->second.is_skeleton ? nullptr : &node->second.stored;
+  return node == nodes_.end() || IsSkeleton(node->second) ? nullptr : &node->second;
+}
+
+Version SnapshotTree::ParentOf(const SnapshotRecord& node) const {
+  const auto moved = moved_.find(node.version);
+  return moved == moved_.end() ? node.parent.value_or(kNone) : moved->second;
 }
 
 std::optional<ArrayPart> SnapshotTree::FindPart(Version writer, int position) const {
@@ -23,24 +28,26 @@ std::optional<ArrayPart> SnapshotTree::FindPart(Version writer, int position) co
 void SnapshotTree::Insert(Stored snapshot) {
   const Version version = snapshot->record.version;
   const Version parent = snapshot->record.parent.value_or(kNone);
-  nodes_.emplace_hint(nodes_.end(), version, Entry{.stored = std::move(snapshot), .parent = parent});
+  nodes_.emplace_hint(nodes_.end(), version, std::move(snapshot));
   if (parent != kNone) edges_.emplace_hint(edges_.end(), parent, version);
 }
 
 void SnapshotTree::Replace(Stored snapshot) {
-  Stored& stored = nodes_.find(snapshot->record.version)->second.stored;
+  Stored& stored = nodes_.find(snapshot->record.version)->second;
   stored = std::move(snapshot);
 }
 
 void SnapshotTree::CountHead(Version version, int change) {
-  nodes_.find(version)->second.head_count += change;
+  const auto count = head_counts_.try_emplace(version, 0).first;
+  count->second += change;
+  if (count->second == 0) head_counts_.erase(count);
 }
 
 std::optional<Version> SnapshotTree::Parent(Version version) const {
-  for (Version parent = nodes_.find(version)->second.parent; parent != kNone;) {
-    const Entry& node = nodes_.find(parent)->second;
-    if (!node.is_skeleton) return parent;
-    parent = node.parent;
+  for (Version parent = ParentOf(nodes_.find(version)->second->record); parent != kNone;) {
+    const Stored& node = nodes_.find(parent)->second;
+    if (!IsSkeleton(node)) return parent;
+    parent = ParentOf(node->record);
   }
   return std::nullopt;
 }
@@ -49,14 +56,13 @@ std::vector<SnapshotTree::Stored> SnapshotTree::NewestBefore(Version before, siz
   std::vector<Stored> newest;
   for (auto node = nodes_.lower_bound(before); node != nodes_.begin() && newest.size() < limit;) {
     --node;
-    if (!node->second.is_skeleton) newest.push_back(node->second.stored);
+    if (!IsSkeleton(node->second)) newest.push_back(node->second);
   }
   return newest;
 }
 
 void SnapshotTree::Drop(Version version, Garbage& garbage) {
-  Entry& node = nodes_.find(version)->second;
-  const Stored dropped = node.stored;
+  const Stored dropped = nodes_.find(version)->second;
   // Its arrays are on their own from now on; pruning removes those that only it referred to.
   for (int position = 0; position < std::ssize(dropped->record.writers); ++position) {
     std::optional<ArrayPart> written = dropped->PartAt(position);
@@ -64,10 +70,10 @@ void SnapshotTree::Drop(Version version, Garbage& garbage) {
   }
   SnapshotRecord skeleton;
   skeleton.version = version;
+  skeleton.parent = dropped->record.parent;
   skeleton.writers = dropped->record.writers;
   skeleton.chains = dropped->record.chains;
   SetSkeleton(version, std::move(skeleton));
-  node.is_skeleton = true;
   ++skeleton_count_;
   dropped_.Insert(version);
   garbage.snapshots.push_back(dropped);
@@ -79,8 +85,8 @@ void SnapshotTree::Drop(Version version, Garbage& garbage) {
 std::optional<TreeNodes::Node> SnapshotTree::FindNode(Version version) {
   const auto found = nodes_.find(version);
   if (found == nodes_.end()) return std::nullopt;
-  const Entry& entry = found->second;
-  return Node{.record = &entry.stored->record, .parent = entry.parent, .is_skeleton = entry.is_skeleton};
+  const Stored& node = found->second;
+  return Node{.record = &node->record, .parent = ParentOf(node->record), .is_skeleton = IsSkeleton(node)};
 }
 
 void SnapshotTree::VisitChildren(Version version, absl::FunctionRef<bool(Version)> visit) {
@@ -93,21 +99,23 @@ void SnapshotTree::VisitChildren(Version version, absl::FunctionRef<bool(Version
 void SnapshotTree::SetSkeleton(Version version, SnapshotRecord record) {
   auto skeleton = std::make_shared<StoredSnapshot>();
   skeleton->record = std::move(record);
-  nodes_.find(version)->second.stored = std::move(skeleton);
+  skeleton->record.origin = nullptr;
+  nodes_.find(version)->second = std::move(skeleton);
 }
 
 void SnapshotTree::Remove(Version version) {
   const auto node = nodes_.find(version);
-  if (node->second.parent != kNone) edges_.erase({node->second.parent, version});
+  const Version parent = ParentOf(node->second->record);
+  if (parent != kNone) edges_.erase({parent, version});
+  moved_.erase(version);
   nodes_.erase(node);
   --skeleton_count_;
 }
 
 void SnapshotTree::Move(Version child, Version parent) {
-  Version& above = nodes_.find(child)->second.parent;
-  edges_.erase({above, child});
+  edges_.erase({ParentOf(nodes_.find(child)->second->record), child});
   if (parent != kNone) edges_.emplace(parent, child);
-  above = parent;
+  moved_.insert_or_assign(child, parent);
 }
 
 std::optional<Version> SnapshotTree::FreePart(Version writer, int position) {

@@ -10,6 +10,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "stepwell/array/array.h"
 #include "stepwell/storage/record.h"
@@ -53,7 +54,7 @@ class SnapshotTree : private TreeNodes {
 
   // `version`, which is here, became the head of one more branch (+1), or of one less (-1).
   void CountHead(Version version, int change);
-  bool IsHead(Version version) const { return nodes_.find(version)->second.head_count > 0; }
+  bool IsHead(Version version) const { return head_counts_.contains(version); }
 
   // Drops a snapshot that is here and adds what went to `garbage`.
   void Drop(Version version, Garbage& garbage);
@@ -69,12 +70,10 @@ class SnapshotTree : private TreeNodes {
   size_t orphan_count() const { return orphans_.size(); }
 
  private:
-  struct Entry {
-    Stored stored;           // Of a skeleton: version and writers alone; 0 for an array it does not connect.
-    Version parent{0};       // 0 for a root.
-    int32_t head_count = 0;  // Of branches.
-    bool is_skeleton = false;
-  };
+  // Of a skeleton: version and writers alone; 0 for an array it does not connect.
+  static bool IsSkeleton(const Stored& node) { return node->record.origin == nullptr; }
+  // Of a node that is here; 0 for a root.
+  Version ParentOf(const SnapshotRecord& node) const;
 
   std::optional<Node> FindNode(Version version) override;
   void VisitChildren(Version version, absl::FunctionRef<bool(Version)> visit) override;
@@ -85,7 +84,9 @@ class SnapshotTree : private TreeNodes {
 
   // By version: what is committed next goes next to what was committed last, which is still in the
   // processor's cache, where a hash would send it anywhere.
-  absl::btree_map<Version, Entry> nodes_;
+  absl::btree_map<Version, Stored> nodes_;
+  absl::flat_hash_map<Version, Version> moved_;         // The parent, where it is not the record's any more.
+  absl::flat_hash_map<Version, int32_t> head_counts_;   // How many branches point there; none is 0.
   absl::btree_set<std::pair<Version, Version>> edges_;  // (parent, child), both in nodes_.
   absl::btree_map<std::pair<Version, int>, ArrayPart>
       orphans_;  // By (writer, position): the writer was dropped.
