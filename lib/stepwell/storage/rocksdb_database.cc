@@ -20,8 +20,8 @@ constexpr const char* kFamilyNames[] = {"default", "snapshots", "arrays", "branc
 // Arrays from here on go to blob files, which compactions do not copy over and over.
 constexpr uint64_t kBlobBytes = 4096;
 
-// What a start reads again: logs of this size take a fraction of a second.
-constexpr uint64_t kMaxLogBytes = 64 << 20;
+// What a start reads again and writes to tables, which takes a fraction of a second.
+constexpr uint64_t kMaxLogBytes = 32 << 20;
 
 rocksdb::Slice SliceOf(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
