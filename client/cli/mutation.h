@@ -86,7 +86,7 @@ struct RetentionArguments {
   absl::StatusOr<client::RetentionPolicy> Policy() const {
     client::RetentionPolicy policy{.keep_last = keep_last, .keep_every = keep_every};
     if (!max_age.empty()) {
-      const absl::StatusOr<absl::Duration> age = ParseDuration("time", max_age);
+      const absl::StatusOr<absl::Duration> age = ParseDuration(max_age);
       if (!age.ok()) return BadInputAt("--max-age", age.status());
       policy.max_age = *age;
     }

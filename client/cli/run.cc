@@ -117,9 +117,9 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
     return kExitBadInput;
   }
   if (!timeout.empty()) {
-    const absl::StatusOr<absl::Duration> parsed = ParseDuration("timeout", timeout);
+    const absl::StatusOr<absl::Duration> parsed = ParseDuration(timeout);
     if (!parsed.ok()) {
-      Report(parsed.status(), options, err);
+      Report(BadInputAt("--timeout", parsed.status()), options, err);
       return kExitBadInput;
     }
     options.timeout = *parsed;

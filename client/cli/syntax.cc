@@ -123,7 +123,7 @@ absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now) {
                                "one such as 2026-01-31 or 2026-01-31T12:00:00Z"));
 }
 
-absl::StatusOr<absl::Duration> ParseDuration(absl::string_view what, absl::string_view text) {
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   absl::Duration duration;
   double seconds;
   if (absl::SimpleAtod(text, &seconds)) {
@@ -132,9 +132,8 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view what, absl::strin
     duration = absl::ZeroDuration();
   }
   if (duration <= absl::ZeroDuration() || duration == absl::InfiniteDuration()) {
-    return BadInput(
-        absl::StrCat(what, " \"", text,
-                     "\"; expected seconds, such as 10, or a time with units, such as 500ms, 2m or 24h"));
+    return BadInput(absl::StrCat(
+        "time \"", text, "\"; expected seconds, such as 10, or a time with units, such as 500ms, 2m or 24h"));
   }
   return duration;
 }

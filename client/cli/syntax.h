@@ -35,9 +35,9 @@ absl::StatusOr<client::Labels> ParseLabels(const std::vector<std::string>& texts
 // "2026-01-31T12:00:00Z", of which the time of day may be left out.
 absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now);
 
-// A positive span of time, given as `what`: "10" and "2.5" are seconds, else with units: "500ms", "2m",
+// A positive span of time: "10" and "2.5" are seconds, else with units: "500ms", "2m",
 // "1h30m".
-absl::StatusOr<absl::Duration> ParseDuration(absl::string_view what, absl::string_view text);
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 
 }  // namespace stepwell::cli
 

@@ -98,12 +98,12 @@ TEST(ParseLabelsTest, TakesEachKeyOnce) {
 }
 
 TEST(ParseDurationTest, TakesSecondsOrUnits) {
-  EXPECT_EQ(ParseDuration("time", "10").value(), absl::Seconds(10));
-  EXPECT_EQ(ParseDuration("time", "2.5").value(), absl::Milliseconds(2500));
-  EXPECT_EQ(ParseDuration("time", "500ms").value(), absl::Milliseconds(500));
-  EXPECT_EQ(ParseDuration("time", "1h30m").value(), absl::Minutes(90));
+  EXPECT_EQ(ParseDuration("10").value(), absl::Seconds(10));
+  EXPECT_EQ(ParseDuration("2.5").value(), absl::Milliseconds(2500));
+  EXPECT_EQ(ParseDuration("500ms").value(), absl::Milliseconds(500));
+  EXPECT_EQ(ParseDuration("1h30m").value(), absl::Minutes(90));
   for (const char* text : {"", "0", "-1", "nan", "inf", "soon", "10 s"}) {
-    ExpectBadSyntax(ParseDuration("time", text).status(), "expected seconds");
+    ExpectBadSyntax(ParseDuration(text).status(), "expected seconds");
   }
 }
 

@@ -94,7 +94,7 @@ v1::Snapshot Encode(const SnapshotRecord& record, bool durable) {
   message.set_revision(record.origin->revision);
   message.set_method(record.origin->method);
   *message.mutable_create_time() = EncodeTime(record.create_time);
-  message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  message.mutable_labels()->insert(record.labels->begin(), record.labels->end());
   message.set_step_count(record.step_count);
   message.set_pinned(record.pinned);
   message.set_state_bytes(record.state_bytes);

@@ -74,12 +74,12 @@ TEST_P(Conformance, LabelsAndPinOfASnapshotChangeAndItsStateDoesNot) {
   const auto pinned = api().UpdateSnapshot({.version = root, .pinned = true});
   ASSERT_TRUE(pinned.ok()) << pinned.status();
   EXPECT_TRUE(pinned->pinned);
-  EXPECT_THAT(pinned->labels, ElementsAre(Pair("good", "yes")));
+  EXPECT_THAT(*pinned->labels, ElementsAre(Pair("good", "yes")));
   EXPECT_TRUE(api().GetSnapshot(root)->pinned);
   EXPECT_EQ(Count(root).value(), 0);
   const Version one = Add(root, 1).value();
   EXPECT_FALSE(api().GetSnapshot(one)->pinned) << "a child is not what its parent is";
-  EXPECT_THAT(api().GetSnapshot(one)->labels, IsEmpty());
+  EXPECT_THAT(*api().GetSnapshot(one)->labels, IsEmpty());
   ASSERT_TRUE(api().UpdateSnapshot({.version = root, .pinned = false}).ok());
   EXPECT_FALSE(api().GetSnapshot(root)->pinned);
   ExpectError(api().UpdateSnapshot({.version = Version(1 << 30), .pinned = true}).status(),

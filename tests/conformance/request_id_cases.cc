@@ -129,7 +129,7 @@ TEST_P(Conformance, EveryMutationIsDoneOnceUnderItsId) {
 
   const UpdateSnapshotRequest label{.version = head, .labels = Labels{{"a", "1"}}, .request_id = "label"};
   ASSERT_TRUE(api().UpdateSnapshot(label).ok());
-  EXPECT_THAT(api().UpdateSnapshot(label)->labels, ElementsAre(Pair("a", "1")));
+  EXPECT_THAT(*api().UpdateSnapshot(label)->labels, ElementsAre(Pair("a", "1")));
 
   const DeleteBranchRequest drop{.name = "fork", .request_id = "drop"};
   ASSERT_TRUE(api().DeleteBranch(drop).ok());

@@ -30,7 +30,7 @@ TEST_P(Conformance, ScanIsItsStepsOneAfterTheOther) {
   EXPECT_EQ(snapshot->parent, root);
   EXPECT_EQ(snapshot->step_count, 4);
   EXPECT_EQ(snapshot->origin->method, "step");
-  EXPECT_THAT(snapshot->labels, ElementsAre(Pair("by", "scan")));
+  EXPECT_THAT(*snapshot->labels, ElementsAre(Pair("by", "scan")));
   EXPECT_EQ(Count(root).value(), 0);
 }
 

@@ -51,7 +51,7 @@ TEST_P(Conformance, StepsInOrderFetchAndLabel) {
   ASSERT_EQ(results.size(), 1u);
   ASSERT_TRUE(results[0].ok()) << results[0].status();
   EXPECT_THAT(results[0]->fetched[0].second.As<int32_t>().value(), ElementsAre(4));
-  EXPECT_EQ(api().GetSnapshot(results[0]->version)->labels.at("tick"), "1");
+  EXPECT_EQ(api().GetSnapshot(results[0]->version)->labels->at("tick"), "1");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ TEST_P(Conformance, WriteArraysMakesAVersionWithThemReplaced) {
   ASSERT_TRUE(written.ok()) << written.status();
   EXPECT_EQ(written->parent, root);
   EXPECT_EQ(written->step_count, 0);
-  EXPECT_THAT(written->labels, ElementsAre(Pair("why", "test")));
+  EXPECT_THAT(*written->labels, ElementsAre(Pair("why", "test")));
   EXPECT_EQ(Count(BranchName{"written"}).value(), 42);
   EXPECT_EQ(Count(root).value(), 0);
   EXPECT_EQ(api().WriteArrays(request)->version, written->version) << "a repeat";

@@ -256,7 +256,7 @@ TEST_F(CliTest, WrongInputExitsWithTwoAndSaysWhatIsExpected) {
       {{"diff", root, root, "--index", "count", "--subtree", "count"}, "--index excludes --subtree"},
       {{"make", "counter", "--label", "a"}, "expected KEY=VALUE"},
       {{"make", "counter", "--seed", "many"}, "--seed"},
-      {{"models", "--timeout", "soon"}, "timeout \"soon\""},
+      {{"models", "--timeout", "soon"}, "--timeout: time \"soon\""},
   };
   for (const auto& [arguments, what] : cases) {
     SCOPED_TRACE(what);

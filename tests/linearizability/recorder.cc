@@ -220,8 +220,8 @@ class Caller {
 std::map<std::string, const SnapshotRecord*> ByLabel(const std::vector<SnapshotInfo>& snapshots) {
   std::map<std::string, const SnapshotRecord*> made;
   for (const SnapshotInfo& snapshot : snapshots) {
-    const auto label = snapshot.record->labels.find(kCallLabel);
-    if (label != snapshot.record->labels.end()) made[label->second] = snapshot.record.get();
+    const auto label = snapshot.record->labels->find(kCallLabel);
+    if (label != snapshot.record->labels->end()) made[label->second] = snapshot.record.get();
   }
   return made;
 }

@@ -98,7 +98,7 @@ TEST_F(EngineTest, StepRecordsWhereItComesFrom) {
   EXPECT_EQ(record.step_count, 1);
   EXPECT_EQ(record.state_bytes, 4);
   EXPECT_EQ(record.new_bytes, 4);
-  EXPECT_EQ(record.labels.at("a"), "b");
+  EXPECT_EQ(record.labels->at("a"), "b");
   EXPECT_EQ(stepped->snapshot->arrays()[0], Int(4));
   EXPECT_EQ(root->arrays()[0], Int(0));
 }

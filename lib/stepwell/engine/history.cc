@@ -35,8 +35,8 @@ bool Fits(const SnapshotRecord& record, const ListSnapshotsRequest& request) {
   return (model == nullptr || record.origin->model == model->name) &&
          record.create_time >= request.begin_time && record.create_time < request.end_time &&
          std::ranges::all_of(request.labels, [&record](const auto& label) {
-           const auto found = record.labels.find(label.first);
-           return found != record.labels.end() && found->second == label.second;
+           const auto found = record.labels->find(label.first);
+           return found != record.labels->end() && found->second == label.second;
          });
 }
 

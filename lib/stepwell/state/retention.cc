@@ -141,7 +141,7 @@ absl::StatusOr<absl::Duration> Retention::ReadSnapshots() {
 
 bool Retention::Keeps(const SnapshotRecord& record) {
   const absl::Duration age = sweep_->begin - record.create_time;
-  const bool stays = !record.parent.has_value() || record.pinned || IsLabelled(record.labels) ||
+  const bool stays = !record.parent.has_value() || record.pinned || IsLabelled(*record.labels) ||
                      age < options_.min_age || age <= absl::ZeroDuration();
   const auto found = sweep_->lineages.begin();
   if (found == sweep_->lineages.end() || found->first != record.version) {

@@ -29,6 +29,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> GetToStep(SnapshotCache& cache, 
 std::shared_ptr<const Snapshot> StoreSnapshot(Store& store, Version version) {
   auto stored = std::make_shared<StoredSnapshot>();
   stored->record.version = version;
+  stored->record.origin = std::make_shared<const SnapshotOrigin>();
   stored->record.writers = {version};
   stored->written = {Array::Scalar<int64_t>(version.value())};
   CommitBatch batch;
@@ -153,6 +154,7 @@ void StoreChild(Store& store, Version version, Version parent) {
   auto stored = std::make_shared<StoredSnapshot>();
   stored->record.version = version;
   stored->record.parent = parent;
+  stored->record.origin = std::make_shared<const SnapshotOrigin>();
   stored->record.writers = {Version(1)};
   CommitBatch batch;
   batch.snapshots.push_back(std::move(stored));

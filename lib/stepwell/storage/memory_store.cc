@@ -14,7 +14,7 @@ namespace {
 // Without its arrays, which may outlive it.
 int64_t RecordBytes(const StoredSnapshot& snapshot) {
   int64_t bytes = MemoryStore::kBytesPerSnapshot;
-  for (const auto& [key, value] : snapshot.record.labels) {
+  for (const auto& [key, value] : *snapshot.record.labels) {
     bytes += static_cast<int64_t>(key.size() + value.size());
   }
   return bytes;
@@ -129,7 +129,7 @@ absl::Status MemoryStore::CheckDrop(Version version, bool spares_labelled) const
   const std::shared_ptr<const StoredSnapshot>* stored = tree_.Find(version);
   if (stored == nullptr) return Missing(version);
   if ((*stored)->record.pinned) return SnapshotPinned(version);
-  if (spares_labelled && IsLabelled((*stored)->record.labels)) return SnapshotLabelled(version);
+  if (spares_labelled && IsLabelled(*(*stored)->record.labels)) return SnapshotLabelled(version);
   if (!tree_.IsHead(version)) return absl::OkStatus();
   return SnapshotIsHead(version, branches_.FindByHead(version)->name);
 }

@@ -15,8 +15,10 @@
 #include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "stepwell/array/array.h"
+#include "stepwell/base/rare.h"
 #include "stepwell/storage/array_chains.h"
 #include "stepwell/storage/retention_policy.h"
+#include "stepwell/storage/stored_time.h"
 #include "stepwell/storage/version.h"
 
 namespace stepwell {
@@ -45,14 +47,14 @@ struct SnapshotOrigin {
 // appended to.
 struct SnapshotRecord {
   Version version{0};
-  std::optional<Version> parent;                 // Absent for a root. It may have been dropped since.
+  MaybeVersion parent;                           // None for a root. It may have been dropped since.
   std::shared_ptr<const SnapshotOrigin> origin;  // Never null.
-  absl::Time create_time;
-  bool pinned = false;  // Never dropped by retention, nor by DeleteSnapshots.
-  Labels labels;
-  int64_t step_count = 0;                   // Steps since the root.
+  StoredTime create_time;
+  Rare<Labels> labels;
   int64_t state_bytes = 0;                  // Of all its arrays.
   int64_t new_bytes = 0;                    // Of what it wrote: of rows alone, where it appended.
+  int64_t step_count : 63 = 0;              // Steps since the root.
+  bool pinned : 1 = false;                  // Never dropped by retention, nor by DeleteSnapshots.
   absl::InlinedVector<Version, 2> writers;  // By position in the state spec.
   ArrayChains chains;                       // Of the arrays whose writer appended to them.
 };

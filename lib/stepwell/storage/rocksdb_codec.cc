@@ -131,7 +131,7 @@ stored::Snapshot SnapshotMessage(const SnapshotRecord& record) {
   message.set_revision(record.origin->revision);
   message.set_method(record.origin->method);
   *message.mutable_create_time() = EncodeTimestamp(record.create_time);
-  message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  message.mutable_labels()->insert(record.labels->begin(), record.labels->end());
   message.set_step_count(record.step_count);
   message.set_state_bytes(record.state_bytes);
   message.set_new_bytes(record.new_bytes);

@@ -185,7 +185,7 @@ absl::Status RocksDbStore::DropDecision::Check(Version version) {
   const absl::StatusOr<Record> record = FindRecord(version);
   if (!record.ok()) return record.status();
   if (*record != nullptr && (*record)->pinned) return SnapshotPinned(version);
-  if (*record != nullptr && drop_.spares_labelled && IsLabelled((*record)->labels)) {
+  if (*record != nullptr && drop_.spares_labelled && IsLabelled(*(*record)->labels)) {
     return SnapshotLabelled(version);
   }
   if (!store_->head_counts_.contains(version)) return absl::OkStatus();

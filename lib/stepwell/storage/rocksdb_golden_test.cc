@@ -43,11 +43,11 @@ TEST_P(RocksDbGolden, StoreIsReadAndWritten) {
   EXPECT_EQ(*(*record)->origin, (SnapshotOrigin{"model", 2, "step"}));
   EXPECT_EQ((*record)->create_time, testing::kTime + absl::Seconds(3));
   EXPECT_EQ((*record)->step_count, 2);
-  EXPECT_THAT((*record)->labels, ElementsAre(Pair("version", "3")));
+  EXPECT_THAT(*(*record)->labels, ElementsAre(Pair("version", "3")));
   EXPECT_THAT((*record)->writers, ElementsAre(left, root, left));
   const auto pinned = testing::ReadSnapshot(*store_, right);
   EXPECT_TRUE((*pinned)->pinned);
-  EXPECT_THAT((*pinned)->labels, ElementsAre(Pair("kept", "yes")));
+  EXPECT_THAT(*(*pinned)->labels, ElementsAre(Pair("kept", "yes")));
 
   EXPECT_EQ(testing::ReadArray(*store_, left, 0).value(), Array::Scalar<int32_t>(3));
   const auto blob = testing::ReadArray(*store_, root, 1);

@@ -49,7 +49,7 @@ TEST_F(RocksDbRestart, RecordsAndArraysAreThereAfterARestart) {
   record.version = version;
   record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"model", 7, "method"});
   record.create_time = kTime + absl::Nanoseconds(123456789);
-  record.labels = {{"a", "b"}, {"c", ""}};
+  record.labels = Labels{{"a", "b"}, {"c", ""}};
   record.step_count = 5;
   record.state_bytes = 6;
   record.new_bytes = 7;
@@ -69,8 +69,8 @@ TEST_F(RocksDbRestart, RecordsAndArraysAreThereAfterARestart) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*(*read)->origin, *record.origin);
   EXPECT_EQ((*read)->parent, std::nullopt);
-  EXPECT_EQ((*read)->create_time, record.create_time);
-  EXPECT_EQ((*read)->labels, record.labels);
+  EXPECT_EQ(absl::Time((*read)->create_time), absl::Time(record.create_time));
+  EXPECT_EQ(*(*read)->labels, *record.labels);
   EXPECT_EQ((*read)->step_count, 5);
   EXPECT_EQ((*read)->state_bytes, 6);
   EXPECT_EQ((*read)->new_bytes, 7);

@@ -70,7 +70,6 @@ void SnapshotTree::Drop(Version version, Garbage& garbage) {
   }
   SnapshotRecord skeleton;
   skeleton.version = version;
-  skeleton.parent = dropped->record.parent;
   skeleton.writers = dropped->record.writers;
   skeleton.chains = dropped->record.chains;
   SetSkeleton(version, std::move(skeleton));
@@ -99,8 +98,10 @@ void SnapshotTree::VisitChildren(Version version, absl::FunctionRef<bool(Version
 void SnapshotTree::SetSkeleton(Version version, SnapshotRecord record) {
   auto skeleton = std::make_shared<StoredSnapshot>();
   skeleton->record = std::move(record);
+  Stored& node = nodes_.find(version)->second;
+  skeleton->record.parent = node->record.parent;  // For ParentOf.
   skeleton->record.origin = nullptr;
-  nodes_.find(version)->second = std::move(skeleton);
+  node = std::move(skeleton);
 }
 
 void SnapshotTree::Remove(Version version) {

@@ -19,6 +19,7 @@ SnapshotTree::Stored MakeSnapshot(int64_t version, const StoredSnapshot* from, s
   auto snapshot = std::make_shared<StoredSnapshot>();
   SnapshotRecord& record = snapshot->record;
   record.version = Version(version);
+  record.origin = std::make_shared<const SnapshotOrigin>();
   record.writers.assign(3, record.version);
   if (from != nullptr) {
     record.parent = from->record.version;

@@ -74,7 +74,7 @@ TEST_P(StoreConformance, ReturnsWhatWasCommitted) {
   EXPECT_EQ((*record)->origin->method, "step");
   EXPECT_EQ((*record)->create_time, kTime);
   EXPECT_EQ((*record)->step_count, 3);
-  EXPECT_THAT((*record)->labels, ElementsAre(Pair("kind", "test")));
+  EXPECT_THAT(*(*record)->labels, ElementsAre(Pair("kind", "test")));
   EXPECT_THAT((*record)->writers, ElementsAre(version, version));
   EXPECT_EQ(*ReadArray(*store_, version, 0), Array::Scalar<int32_t>(10));
   EXPECT_EQ(*ReadArray(*store_, version, 1), Array::Scalar<int32_t>(11));
@@ -430,7 +430,7 @@ TEST_P(StoreConformance, SnapshotUpdatesChangeWhatTheyNameAndNeverTheState) {
   const auto after = ReadSnapshot(*store_, root);
   ASSERT_TRUE(after.ok()) << after.status();
   EXPECT_TRUE((*after)->pinned);
-  EXPECT_THAT((*after)->labels, ElementsAre(Pair("a", "b")));
+  EXPECT_THAT(*(*after)->labels, ElementsAre(Pair("a", "b")));
   EXPECT_FALSE((*before)->pinned) << "who has read it keeps what was read";
   EXPECT_EQ(ReadArray(*store_, root, 1).value(), *array);
 }

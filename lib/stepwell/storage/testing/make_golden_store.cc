@@ -26,7 +26,7 @@ std::shared_ptr<StoredSnapshot> Make(Version version, const SnapshotRecord* pare
   record.version = version;
   record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"model", 2, "step"});
   record.create_time = testing::kTime + absl::Seconds(version.value());
-  record.labels = {{"version", std::to_string(version.value())}};
+  record.labels = Labels{{"version", std::to_string(version.value())}};
   record.writers.assign(3, version);
   const auto number = static_cast<int32_t>(version.value());
   snapshot->written.push_back(Array::Scalar(number));

@@ -87,7 +87,7 @@ inline std::shared_ptr<const StoredSnapshot> MakeSnapshot(Version version, std::
   record.parent = parent;
   record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"counter", 1, "step"});
   record.create_time = kTime;
-  record.labels = {{"kind", "test"}};
+  record.labels = Labels{{"kind", "test"}};
   record.step_count = 3;
   record.writers = {parent.value_or(version), parent.value_or(version)};
   for (const int position : positions) {
