@@ -308,7 +308,8 @@ TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
                           "fork", "watch", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"),
               ElementsAre("step", "scan", "stream", "set", "snapshot", "serve-info"));
-  EXPECT_THAT(Complete("stepwell branch "), ElementsAre("create", "get", "list", "move", "expire", "retain", "delete"));
+  EXPECT_THAT(Complete("stepwell branch "),
+              ElementsAre("create", "get", "list", "move", "expire", "retain", "delete"));
   EXPECT_THAT(Complete("stepwell get live --s"), ElementsAre("--server", "--slice", "--subtree"));
   EXPECT_THAT(Complete("stepwell branch create --l"), ElementsAre("--label"));
   EXPECT_THAT(Complete("stepwell --no"), ElementsAre());

@@ -91,7 +91,8 @@ RetentionPolicy RetentionOf(const stored::RetentionPolicy& message) {
   if (message.has_keep_last()) policy.keep_last = message.keep_last();
   if (message.has_keep_every()) policy.keep_every = message.keep_every();
   if (message.has_max_age()) {
-    policy.max_age = absl::Seconds(message.max_age().seconds()) + absl::Nanoseconds(message.max_age().nanos());
+    policy.max_age =
+        absl::Seconds(message.max_age().seconds()) + absl::Nanoseconds(message.max_age().nanos());
   }
   return policy;
 }
@@ -112,16 +113,16 @@ stored::Branch BranchMessage(const BranchRecord& branch) {
 }
 
 BranchRecord BranchOf(const stored::Branch& message) {
-  return {.name = message.name(),
-          .model = message.model(),
-          .head = Version(message.head()),
-          .create_time = DecodeTimestamp(message.create_time()),
-          .update_time = DecodeTimestamp(message.update_time()),
-          .expire_time =
-              message.has_expire_time() ? DecodeTimestamp(message.expire_time()) : absl::InfiniteFuture(),
-          .labels = DecodeLabels(message.labels()),
-          .retention =
-              message.has_retention() ? std::optional(RetentionOf(message.retention())) : std::nullopt};
+  return {
+      .name = message.name(),
+      .model = message.model(),
+      .head = Version(message.head()),
+      .create_time = DecodeTimestamp(message.create_time()),
+      .update_time = DecodeTimestamp(message.update_time()),
+      .expire_time =
+          message.has_expire_time() ? DecodeTimestamp(message.expire_time()) : absl::InfiniteFuture(),
+      .labels = DecodeLabels(message.labels()),
+      .retention = message.has_retention() ? std::optional(RetentionOf(message.retention())) : std::nullopt};
 }
 
 stored::Snapshot SnapshotMessage(const SnapshotRecord& record) {
