@@ -28,10 +28,10 @@ namespace stepwell::server {
 // The message of a request. INVALID_ARGUMENT when the bytes are none.
 template <typename Message>
 absl::StatusOr<Message> ParseRequest(const grpc::ByteBuffer& bytes) {
-  Message message;
-  grpc::ByteBuffer readable = bytes;  // Shares the bytes; reading moves a position in it.
-  grpc::ProtoBufferReader reader(&readable);
-  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return message;
+  absl::StatusOr<Message> message(absl::in_place);
+  // gRPC reads through a pointer to non-const, and keeps the position elsewhere.
+  grpc::ProtoBufferReader reader(const_cast<grpc::ByteBuffer*>(&bytes));
+  if (reader.status().ok() && message->ParseFromZeroCopyStream(&reader)) return message;
   return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes of the request are no ",
                                                  Message::descriptor()->full_name()));
 }

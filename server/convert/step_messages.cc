@@ -16,16 +16,17 @@ absl::StatusOr<StepRequest> DecodeCommon(Message&& message) {
   if (!inputs.ok()) return inputs.status();
   absl::StatusOr<std::vector<ArraySelector>> fetch = DecodeSelectors(std::move(*message.mutable_fetch()));
   if (!fetch.ok()) return fetch.status();
-  StepRequest request{.inputs = *std::move(inputs),
-                      .output_names = {message.output_names().begin(), message.output_names().end()},
-                      .fetch = *std::move(fetch),
-                      .keep = !message.has_keep() || message.keep(),
-                      .check_finite = message.check_finite(),
-                      .labels = DecodeLabels(message.labels()),
-                      .request_id = message.request_id()};
-  const absl::Status revision = DecodeRevision(message, request);
+  absl::StatusOr<StepRequest> request(absl::in_place);
+  request->inputs = *std::move(inputs);
+  request->output_names = {message.output_names().begin(), message.output_names().end()};
+  request->fetch = *std::move(fetch);
+  request->keep = !message.has_keep() || message.keep();
+  request->check_finite = message.check_finite();
+  request->labels = DecodeLabels(message.labels());
+  request->request_id = std::move(*message.mutable_request_id());
+  const absl::Status revision = DecodeRevision(message, *request);
   if (!revision.ok()) return revision;
-  if (!message.method().empty()) request.method = std::move(*message.mutable_method());
+  if (!message.method().empty()) request->method = std::move(*message.mutable_method());
   return request;
 }
 
