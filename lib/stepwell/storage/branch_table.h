@@ -34,6 +34,8 @@ class BranchTable {
   // called for each move, in order.
   void Apply(CommitBatch& batch, absl::FunctionRef<void(BranchMove)> on_move);
 
+  size_t size() const { return branches_.size(); }
+
   // Puts a branch that was stored by an earlier process.
   void Restore(BranchRecord branch);
 

@@ -236,6 +236,24 @@ void MemoryStore::ReserveVersions(int64_t count, Callback<VersionBlock> done) {
   std::move(done)(VersionBlock{Version(begin), Version(begin + count)});
 }
 
+void MemoryStore::RecordModelRevision(ModelRevisionRecord record, DoneCallback done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    std::pair<std::string, int64_t> key(record.model, record.revision);
+    model_revisions_.insert_or_assign(std::move(key), std::move(record));
+  }
+  std::move(done)(absl::OkStatus());
+}
+
+void MemoryStore::ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) {
+  std::vector<ModelRevisionRecord> records;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    for (const auto& [key, record] : model_revisions_) records.push_back(record);
+  }
+  std::move(done)(std::move(records));
+}
+
 bool MemoryStore::IsDurable(Version /*version*/) const { return false; }
 
 void MemoryStore::SetBranchListener(BranchListener* listener) {

@@ -4,8 +4,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -50,6 +53,10 @@ class MemoryStore final : public Store {
   void ScanSnapshots(Version before, size_t limit,
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override;
+  void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
   bool IsDurable(Version version) const override;
   void SetBranchListener(BranchListener* listener) override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -80,6 +87,7 @@ class MemoryStore final : public Store {
   SnapshotTree tree_ ABSL_GUARDED_BY(mutex_);
   BranchTable branches_ ABSL_GUARDED_BY(mutex_);
   RememberedRequests requests_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, int64_t>, ModelRevisionRecord> model_revisions_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stepwell

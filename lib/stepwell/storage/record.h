@@ -113,6 +113,25 @@ struct RequestRecord {
   int64_t freed_bytes = 0;             // By dropping `versions`.
 };
 
+// What the number of a model's revision stands for, and how its snapshots are laid out.
+struct ModelRevisionRecord {
+  static constexpr int64_t kDynamic = -1;
+  struct StateArray {
+    std::string index;
+    DType dtype = DType::kFloat32;
+    std::vector<int64_t> dims;  // kDynamic: any extent.
+
+    friend bool operator==(const StateArray&, const StateArray&) = default;
+  };
+
+  std::string model;
+  int64_t revision = 0;
+  std::string digest;             // Of the package's content.
+  std::vector<StateArray> state;  // By position.
+
+  friend bool operator==(const ModelRevisionRecord&, const ModelRevisionRecord&) = default;
+};
+
 }  // namespace stepwell
 
 #endif  // STEPWELL_STORAGE_RECORD_H_

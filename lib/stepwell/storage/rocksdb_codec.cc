@@ -39,6 +39,11 @@ bool Parse(absl::string_view value, Message& message) {
   return message.ParseFromArray(value.data(), static_cast<int>(value.size()));
 }
 
+bool IsDType(int32_t number) {
+  return std::ranges::any_of(kAllDTypes,
+                             [number](DType dtype) { return static_cast<int32_t>(dtype) == number; });
+}
+
 std::optional<Version> OptionalVersion(int64_t value) {
   return value == 0 ? std::nullopt : std::make_optional(Version(value));
 }
@@ -273,6 +278,35 @@ absl::StatusOr<RequestRecord> DecodeRequest(absl::string_view value) {
   return request;
 }
 
+std::string EncodeModelRevision(const ModelRevisionRecord& record) {
+  stored::ModelRevision message;
+  message.set_model(record.model);
+  message.set_revision(record.revision);
+  message.set_digest(record.digest);
+  for (const ModelRevisionRecord::StateArray& array : record.state) {
+    stored::StateArray& added = *message.add_state();
+    added.set_index(array.index);
+    added.set_dtype(static_cast<int32_t>(array.dtype));
+    added.mutable_dims()->Assign(array.dims.begin(), array.dims.end());
+  }
+  return Serialize(message);
+}
+
+absl::StatusOr<ModelRevisionRecord> DecodeModelRevision(absl::string_view value) {
+  stored::ModelRevision message;
+  if (!Parse(value, message)) return RecordDamaged("a model's revision", "its fields do not parse");
+  ModelRevisionRecord record{message.model(), message.revision(), message.digest(), {}};
+  for (const stored::StateArray& array : message.state()) {
+    if (!IsDType(array.dtype())) {
+      return RecordDamaged(absl::StrCat("revision ", record.revision, " of model \"", record.model, "\""),
+                           absl::StrCat("a dtype is ", array.dtype()));
+    }
+    record.state.push_back(
+        {array.index(), static_cast<DType>(array.dtype()), {array.dims().begin(), array.dims().end()}});
+  }
+  return record;
+}
+
 std::string EncodeArrayHeader(Version writer, int position, const Array& array,
                               std::optional<Version> previous) {
   stored::ArrayHeader message;
@@ -307,8 +341,7 @@ absl::StatusOr<ArrayPart> DecodeArray(Version writer, int position, absl::string
   if (size > value.size() || !Parse(value.substr(0, size), message)) {
     return ArrayDamaged(writer, position, "its header does not parse");
   }
-  const auto is_known = [&message](DType dtype) { return static_cast<int32_t>(dtype) == message.dtype(); };
-  if (!std::ranges::any_of(kAllDTypes, is_known)) {
+  if (!IsDType(message.dtype())) {
     return ArrayDamaged(writer, position, absl::StrCat("its dtype is ", message.dtype()));
   }
   absl::StatusOr<Array> array =

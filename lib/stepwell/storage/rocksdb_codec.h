@@ -49,6 +49,9 @@ absl::StatusOr<BranchRecord> DecodeBranch(absl::string_view name, absl::string_v
 std::string EncodeRequest(const RequestRecord& request);
 absl::StatusOr<RequestRecord> DecodeRequest(absl::string_view value);
 
+std::string EncodeModelRevision(const ModelRevisionRecord& record);
+absl::StatusOr<ModelRevisionRecord> DecodeModelRevision(absl::string_view value);
+
 // What stands in front of the array's bytes in its value. It has a checksum of everything, the key included.
 std::string EncodeArrayHeader(Version writer, int position, const Array& array,
                               std::optional<Version> previous);

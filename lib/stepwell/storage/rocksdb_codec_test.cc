@@ -60,6 +60,8 @@ TEST(RocksDbCodec, RecordsThatDoNotParseAreDataLoss) {
   expect_damaged(DecodeBranch("live", text).status());
   expect_damaged(DecodeBranch("live", EncodeBranch({.name = "other"})).status());
   expect_damaged(DecodeRequest(text).status());
+  expect_damaged(DecodeModelRevision(text).status());
+  expect_damaged(DecodeModelRevision(EncodeModelRevision({"m", 1, "", {{"x", DType{99}, {}}}})).status());
   // A snapshot that says that it wrote an array, and not how large that is.
   SnapshotRow row;
   row.record.version = Version(1);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
@@ -201,6 +202,19 @@ absl::StatusOr<Version> RocksDbDatabase::ReadReservedEnd() const {
   const std::optional<Version> end = ParseVersionValue(**value);
   if (!end.has_value()) return RecordDamaged("the last version number", "a version has 8 bytes");
   return *end;
+}
+
+absl::StatusOr<std::vector<ModelRevisionRecord>> RocksDbDatabase::ReadModelRevisions() const {
+  std::vector<ModelRevisionRecord> records;
+  const std::unique_ptr<rocksdb::Iterator> rows = Iterate(Family::kMeta);
+  for (rows->Seek(kModelRevisionPrefix);
+       rows->Valid() && absl::StartsWith(ViewOf(rows->key()), kModelRevisionPrefix); rows->Next()) {
+    absl::StatusOr<ModelRevisionRecord> record = DecodeModelRevision(ViewOf(rows->value()));
+    if (!record.ok()) return record.status();
+    records.push_back(*std::move(record));
+  }
+  if (!rows->status().ok()) return ReadError(rows->status(), "the revisions of models");
+  return records;
 }
 
 std::unique_ptr<rocksdb::Iterator> RocksDbDatabase::Iterate(Family family,

@@ -53,6 +53,8 @@ class RocksDbDatabase {
   absl::StatusOr<std::vector<RequestRecord>> ReadRequests() const;  // Oldest first.
   absl::StatusOr<Version> ReadReservedEnd() const;                  // 1 in a new store.
 
+  absl::StatusOr<std::vector<ModelRevisionRecord>> ReadModelRevisions() const;
+
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family, const rocksdb::Snapshot* view = nullptr) const;
 
   // Writes all of `batch` to the log, or nothing. It survives a crash of the process, and after Sync one of

@@ -252,6 +252,7 @@ TEST_P(RocksDbFailure, MakesTheStoreReadOnlyUntilItIsOpenedAgain) {
   const auto too_many = testing::Wait<VersionBlock>(
       [this](auto done) { store_->ReserveVersions(int64_t{1} << 30, std::move(done)); });
   EXPECT_EQ(GetErrorInfo(too_many.status()).reason, "STORE_READ_ONLY");
+  EXPECT_EQ(GetErrorInfo(testing::RecordModelRevision(*store_, {"m", 1, "", {}})).reason, "STORE_READ_ONLY");
 
   const std::string copy = other_.New();
   files_->CopySynced(directory_.path(), copy);

@@ -92,6 +92,14 @@ std::optional<Version> DroppedKeyFirst(absl::string_view key) {
   return ReadVersion(key.substr(1));
 }
 
+std::string ModelRevisionKey(absl::string_view model, int64_t revision) {
+  std::string key = kModelRevisionPrefix;
+  key.append(model.data(), model.size());
+  key.push_back('\0');
+  AppendBigEndian(static_cast<uint64_t>(revision), key);
+  return key;
+}
+
 std::string VersionValue(Version version) {
   std::string value;
   AppendVersion(version, value);

@@ -1,6 +1,7 @@
 #ifndef STEPWELL_STORAGE_ROCKSDB_KEYS_H_
 #define STEPWELL_STORAGE_ROCKSDB_KEYS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -42,8 +43,12 @@ std::optional<Version> DroppedKeyFirst(absl::string_view key);
 std::string VersionValue(Version version);
 std::optional<Version> ParseVersionValue(absl::string_view value);
 
-// Of the family "default": the end of the version numbers that may have been handed out.
+// Of the family "default": the end of the version numbers that may have been handed out,
 inline constexpr char kReservedEndKey[] = "reserved_end";
+// and revisions of models, which stand together behind kModelRevisionPrefix. The byte before the revision
+// stands below all that names have, so that they are in the order of names.
+inline constexpr char kModelRevisionPrefix[] = "model/";
+std::string ModelRevisionKey(absl::string_view model, int64_t revision);
 
 }  // namespace stepwell
 

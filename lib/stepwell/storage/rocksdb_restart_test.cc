@@ -23,8 +23,10 @@ using testing::MakeSnapshot;
 using ::testing::Pair;
 using testing::ReadArray;
 using testing::ReadBranch;
+using testing::ReadModelRevisions;
 using testing::ReadRequest;
 using testing::ReadSnapshot;
+using testing::RecordModelRevision;
 using testing::Reserve;
 
 class RocksDbRestart : public ::testing::Test {
@@ -81,6 +83,15 @@ TEST_F(RocksDbRestart, RecordsAndArraysAreThereAfterARestart) {
         << position;
   }
   EXPECT_TRUE(store_->IsDurable(version));
+}
+
+TEST_F(RocksDbRestart, RevisionsOfModelsAreThereAfterARestart) {
+  ModelRevisionRecord record{"m", 2, "sha256:2", {}};
+  for (const DType dtype : kAllDTypes)
+    record.state.push_back({std::string(DTypeName(dtype)), dtype, {-1, 3}});
+  ASSERT_TRUE(RecordModelRevision(*store_, record).ok());
+  Restart();
+  EXPECT_THAT(ReadModelRevisions(*store_).value(), ElementsAre(record));
 }
 
 TEST_F(RocksDbRestart, BranchesAreThereAfterARestartAndHoldTheirHeads) {

@@ -150,6 +150,12 @@ void RocksDbStore::ReserveVersions(int64_t count, Callback<VersionBlock> done) {
   std::move(done)(*block);
 }
 
+void RocksDbStore::RecordModelRevision(ModelRevisionRecord record, DoneCallback done) {
+  const absl::Status refusal = committer_->refusal();
+  if (!refusal.ok()) return std::move(done)(refusal);
+  committer_->Push(std::make_unique<RevisionWork>(this, std::move(record), std::move(done)));
+}
+
 bool RocksDbStore::IsDurable(Version version) const {
   absl::MutexLock lock(&mutex_);
   return WasHandedOut(version) && !unsynced_.contains(version) && !overlay_.IsDropping(version);
@@ -158,6 +164,11 @@ bool RocksDbStore::IsDurable(Version version) const {
 void RocksDbStore::SetBranchListener(BranchListener* listener) {
   absl::MutexLock lock(&mutex_);
   listener_ = listener;
+}
+
+size_t RocksDbStore::branch_count() const {
+  absl::MutexLock lock(&mutex_);
+  return branches_.size();
 }
 
 void RocksDbStore::OnWritten(Committer::Works works) {

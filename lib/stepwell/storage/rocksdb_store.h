@@ -76,8 +76,13 @@ class RocksDbStore final : public Store, private Committer::Observer {
   void ScanSnapshots(Version before, size_t limit,
                      Callback<std::vector<std::shared_ptr<const SnapshotRecord>>> done) override;
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) override;
+  void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override;
   bool IsDurable(Version version) const override ABSL_LOCKS_EXCLUDED(mutex_);
   void SetBranchListener(BranchListener* listener) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // How many branches there are.
+  size_t branch_count() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Record = RocksDbOverlay::Record;
@@ -91,6 +96,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   class CommitWork;
   class DropWork;
   class ReserveWork;
+  class RevisionWork;
   struct View;
 
   RocksDbStore(const RocksDbStoreOptions& options, std::unique_ptr<RocksDbDatabase> database);

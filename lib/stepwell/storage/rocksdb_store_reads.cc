@@ -211,4 +211,9 @@ void RocksDbStore::ScanBranches(absl::string_view prefix, absl::string_view afte
   std::move(done)(std::move(branches));
 }
 
+void RocksDbStore::ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) {
+  ReadLater<std::vector<ModelRevisionRecord>>([this] { return database_->ReadModelRevisions(); },
+                                              std::move(done));
+}
+
 }  // namespace stepwell

@@ -152,6 +152,12 @@ absl::Status RocksDbStore::ReserveWork::AddTo(rocksdb::WriteBatch& batch) {
   return absl::OkStatus();
 }
 
+absl::Status RocksDbStore::RevisionWork::AddTo(rocksdb::WriteBatch& batch) {
+  batch.Put(store_->database_->family(Family::kMeta), ModelRevisionKey(record_.model, record_.revision),
+            EncodeModelRevision(record_));
+  return absl::OkStatus();
+}
+
 void RocksDbStore::ReserveWork::OnSettled(const absl::Status& how) {
   store_->mutex_.AssertHeld();
   store_->reserving_ = false;

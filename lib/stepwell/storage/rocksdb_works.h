@@ -112,6 +112,25 @@ class RocksDbStore::ReserveWork final : public Work {
   std::vector<Callback<VersionBlock>> refused_;
 };
 
+// What a revision of a model is.
+class RocksDbStore::RevisionWork final : public Work {
+ public:
+  RevisionWork(RocksDbStore* store, ModelRevisionRecord record, DoneCallback done)
+      : Work(store), record_(std::move(record)), done_(std::move(done)) {
+    sync = true;
+  }
+
+  absl::Status AddTo(rocksdb::WriteBatch& batch) override;
+  void OnWritten() override {}
+  void AfterWritten() override {}
+  void OnSettled(const absl::Status& /*how*/) override {}
+  void AfterSettled(const absl::Status& how) override { std::move(done_)(how); }
+
+ private:
+  const ModelRevisionRecord record_;
+  DoneCallback done_;
+};
+
 // Adds what a remembered request costs in the database.
 void AddRequests(const RocksDbDatabase& database, const std::vector<RememberedRequests::Request>& requests,
                  const std::vector<RememberedRequests::Request>& forgotten, rocksdb::WriteBatch& batch);

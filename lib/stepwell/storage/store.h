@@ -154,6 +154,14 @@ class Store {
   // and are greater than every number handed out before.
   virtual void ReserveVersions(int64_t count, Callback<VersionBlock> done) = 0;
 
+  // Remembers what a revision of a model is, for good: `done` comes once that would survive a crash, where
+  // there is a disk. To be called before anything of that revision is committed. Recording the same again
+  // changes nothing.
+  virtual void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) = 0;
+
+  // Every revision that was recorded, in the order of models and then of revisions.
+  virtual void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) = 0;
+
   // Whether the snapshot under `version` would survive a crash now.
   virtual bool IsDurable(Version version) const = 0;
 

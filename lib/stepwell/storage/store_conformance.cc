@@ -18,6 +18,7 @@ namespace {
 using testing::Commit;
 using testing::Drop;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using testing::kTime;
 using testing::MakeBranch;
 using testing::MakeGrowing;
@@ -27,8 +28,10 @@ using testing::NamesOf;
 using ::testing::Pair;
 using testing::ReadArray;
 using testing::ReadBranch;
+using testing::ReadModelRevisions;
 using testing::ReadRequest;
 using testing::ReadSnapshot;
+using testing::RecordModelRevision;
 using testing::Reserve;
 using testing::ScanAncestors;
 using testing::ScanBranches;
@@ -642,6 +645,21 @@ TEST_P(StoreConformance, SyncCommitIsDurableOrRefused) {
     EXPECT_FALSE(store_->IsDurable(version));
     EXPECT_EQ(ReadSnapshot(*store_, version).status().code(), absl::StatusCode::kNotFound);
   }
+}
+
+TEST_P(StoreConformance, ModelRevisionsAreReadAsTheyWereRecordedInOrder) {
+  EXPECT_THAT(ReadModelRevisions(*store_).value(), IsEmpty());
+  const ModelRevisionRecord one{
+      "m", 1, "sha256:1", {{"count", DType::kInt32, {}}, {"log", DType::kFloat64, {-1, 3}}}};
+  const ModelRevisionRecord second{"m", 2, "sha256:2", {}};
+  const ModelRevisionRecord late{"m", 300, "sha256:300", {}};
+  const ModelRevisionRecord longer{"m-x", 1, "sha256:3", {}};
+  for (const ModelRevisionRecord& record : {longer, late, second, one, one}) {
+    ASSERT_TRUE(RecordModelRevision(*store_, record).ok());
+  }
+  EXPECT_THAT(ReadModelRevisions(*store_).value(), ElementsAre(one, second, late, longer));
+  // Its numbers and theirs are not in each other's way.
+  EXPECT_TRUE(Reserve(*store_).ok());
 }
 
 TEST_P(StoreConformance, NeverHandsOutAVersionTwice) {

@@ -46,6 +46,12 @@ class ForwardingStore : public Store {
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override {
     store_.ReserveVersions(count, std::move(done));
   }
+  void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) override {
+    store_.RecordModelRevision(std::move(record), std::move(done));
+  }
+  void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override {
+    store_.ReadModelRevisions(std::move(done));
+  }
   bool IsDurable(Version version) const override { return store_.IsDurable(version); }
   void SetBranchListener(BranchListener* listener) override { store_.SetBranchListener(listener); }
 

@@ -78,6 +78,21 @@ inline absl::StatusOr<int64_t> Drop(Store& store, std::vector<Version> versions)
   });
 }
 
+inline absl::Status RecordModelRevision(Store& store, ModelRevisionRecord record) {
+  return Wait<bool>([&](auto done) {
+           store.RecordModelRevision(std::move(record), [done](absl::Status status) mutable {
+             if (!status.ok()) return done(std::move(status));
+             done(true);
+           });
+         })
+      .status();
+}
+
+inline absl::StatusOr<std::vector<ModelRevisionRecord>> ReadModelRevisions(Store& store) {
+  return Wait<std::vector<ModelRevisionRecord>>(
+      [&](auto done) { store.ReadModelRevisions(std::move(done)); });
+}
+
 // A snapshot of two arrays that wrote those at `positions`, ascending; the others were written by `parent`.
 inline std::shared_ptr<const StoredSnapshot> MakeSnapshot(Version version, std::optional<Version> parent,
                                                           std::vector<int> positions, int32_t value) {
