@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/notification.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/model/loader.h"
 #include "stepwell/model/package.h"
@@ -25,11 +26,63 @@ absl::Status ModelNotFound(absl::string_view name, absl::string_view what) {
                        {{"model", shown}});
 }
 
+ModelRevisionRecord RecordOf(const Model& model) {
+  ModelRevisionRecord record{model.name(), model.revision(), model.digest(), {}};
+  for (const auto& [tensor, initial] : model.state_spec().arrays()) {
+    record.state.push_back({tensor.name, tensor.dtype, {}});
+    for (const Dim& dim : tensor.dims) record.state.back().dims.push_back(dim.extent);
+  }
+  return record;
+}
+
+StateSpec StateSpecOf(const ModelRevisionRecord& record) {
+  static_assert(ModelRevisionRecord::kDynamic == Dim::kDynamic);
+  std::vector<StateArraySpec> arrays;
+  for (const ModelRevisionRecord::StateArray& array : record.state) {
+    arrays.push_back({{array.index, array.dtype, {}}, GivenAtMakeState()});
+    for (const int64_t extent : array.dims) arrays.back().tensor.dims.push_back({extent, ""});
+  }
+  return StateSpec(std::move(arrays));
+}
+
 }  // namespace
 
-ModelRepository::ModelRepository(RepositoryOptions options) : options_(std::move(options)) {}
+ModelRepository::ModelRepository(RepositoryOptions options, Store* store)
+    : options_(std::move(options)), store_(store), restored_(Restore()) {}
+
+absl::Status ModelRepository::Restore() {
+  if (store_ == nullptr) return absl::OkStatus();
+  absl::Notification called;
+  absl::StatusOr<std::vector<ModelRevisionRecord>> records;
+  store_->ReadModelRevisions([&](absl::StatusOr<std::vector<ModelRevisionRecord>> read) {
+    records = std::move(read);
+    called.Notify();
+  });
+  called.WaitForNotification();
+  if (!records.ok()) return records.status();
+  const absl::MutexLock lock(&mutex_);
+  for (const ModelRevisionRecord& record : *records) {
+    Entry& entry = entries_[record.model];
+    entry.digests.emplace(record.revision, record.digest);
+    entry.state_specs.emplace(record.revision, std::make_shared<const StateSpec>(StateSpecOf(record)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ModelRepository::Record(const Model& model) const {
+  if (store_ == nullptr) return absl::OkStatus();
+  absl::Notification called;
+  absl::Status recorded;
+  store_->RecordModelRevision(RecordOf(model), [&](absl::Status status) {
+    recorded = std::move(status);
+    called.Notify();
+  });
+  called.WaitForNotification();
+  return recorded;
+}
 
 absl::Status ModelRepository::LoadAll() {
+  if (!restored_.ok()) return restored_;
   std::error_code error;
   fs::directory_iterator found(options_.root, error);
   if (error) {
@@ -62,6 +115,7 @@ bool ModelRepository::HasPackage(absl::string_view name) const {
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_view name) {
   if (absl::Status status = CheckModelName(name); !status.ok()) return status;
   if (!HasPackage(name)) return ModelNotFound(name, "has no package in the repository");
+  if (!restored_.ok()) return restored_;
 
   Entry* entry = nullptr;
   Known known;
@@ -70,20 +124,33 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_
     entry = &entries_[std::string(name)];
     mutex_.Await(absl::Condition(IsIdle, entry));
     entry->loading = true;
-    known = {entry->newest(), entry->last_revision, entry->last_digest};
+    known = {entry->newest(), entry->digests};
   }
   absl::StatusOr<std::shared_ptr<const Model>> loaded = LoadPackage(name, known);
+  if (loaded.ok() && !known.digests.contains((*loaded)->revision())) {
+    const absl::Status recorded = Record(**loaded);
+    if (!recorded.ok()) loaded = recorded;
+  }
   const absl::MutexLock lock(&mutex_);
   entry->loading = false;
   entry->error = loaded.status();
   if (loaded.ok() && *loaded != known.newest) {
     const Model& model = **loaded;
     entry->models.emplace(model.revision(), *loaded);
-    entry->state_specs.emplace(model.revision(), model.shared_state_spec());
-    entry->last_revision = model.revision();
-    entry->last_digest = model.digest();
+    entry->digests.emplace(model.revision(), model.digest());
+    entry->state_specs.insert_or_assign(model.revision(), model.shared_state_spec());
   }
   return loaded;
+}
+
+int64_t ModelRepository::RevisionOf(const std::string& digest, const Known& known) {
+  if (known.digests.empty()) return 1;
+  // A package that was changed back while a newer revision is loaded is newer than that.
+  const int64_t oldest = known.newest == nullptr ? 1 : known.newest->revision();
+  for (auto it = known.digests.rbegin(); it != known.digests.rend() && it->first >= oldest; ++it) {
+    if (it->second == digest) return it->first;
+  }
+  return known.digests.rbegin()->first + 1;
 }
 
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::string_view name,
@@ -100,9 +167,8 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::
   if (!package.ok()) return package.status();
   absl::StatusOr<std::string> digest = package->Digest();
   if (!digest.ok()) return digest.status();
-  const bool same = *digest == known.last_digest;
-  if (same && known.newest != nullptr && known.newest->revision() == known.last_revision) return known.newest;
-  const int64_t revision = known.last_revision + (same ? 0 : 1);
+  const int64_t revision = RevisionOf(*digest, known);
+  if (known.newest != nullptr && known.newest->revision() == revision) return known.newest;
   return LoadModel(*package, name, {revision, options_.threads_per_session, *std::move(digest)});
 }
 

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "stepwell/model/model.h"
+#include "stepwell/storage/store.h"
 
 namespace stepwell {
 
@@ -35,19 +36,24 @@ struct RepositoryOptions {
 };
 
 // The packages of a folder, loaded on demand: each as revision 1, and as the next revision when its content
-// has changed at a later Load. Older revisions stay until Unload. Thread-safe.
+// has changed at a later Load. Older revisions stay until Unload. The store remembers which content a number
+// stands for: after a restart, the content of a package has the number that it had, and new content the next
+// one. Thread-safe.
 class ModelRepository {
  public:
-  explicit ModelRepository(RepositoryOptions options);
+  // Reads the revisions that `store` knows; null: numbers are this object's own. It must outlive this.
+  explicit ModelRepository(RepositoryOptions options, Store* store = nullptr);
 
   // Loads every package of the folder; one that fails is listed as FAILED and leaves the others alone.
-  // NOT_FOUND: the folder is not there.
+  // NOT_FOUND: the folder is not there. As the store: its revisions cannot be read.
   absl::Status LoadAll();
 
   // Loads `name`, or returns the newest revision when the package's content (its digest) is still that one's.
+  // Content that was loaded before has the number that it had then, unless a newer revision is loaded.
   // A failure keeps the revision that was there. NOT_FOUND (MODEL_NOT_FOUND): no such package.
   // INVALID_ARGUMENT: `name` is no package name (it might reach outside the folder). FAILED_PRECONDITION: the
-  // package is wrong; the message lists all that is wrong with it, a line each.
+  // package is wrong; the message lists all that is wrong with it, a line each. As the store: the revision
+  // cannot be recorded.
   absl::StatusOr<std::shared_ptr<const Model>> Load(absl::string_view name);
 
   // Forgets every revision of `name`, or `revision` alone; steps that hold one finish. NOT_FOUND
@@ -62,7 +68,8 @@ class ModelRepository {
   absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name, int64_t revision) const;
 
   // The state spec of a revision that was loaded once, also when it no longer is: snapshots outlive their
-  // models. NOT_FOUND (MODEL_NOT_FOUND): this process never loaded it.
+  // models. Of one that was loaded before a restart and not since, without initial values and names of
+  // dimensions. NOT_FOUND (MODEL_NOT_FOUND): the store knows no such revision.
   absl::StatusOr<std::shared_ptr<const StateSpec>> FindStateSpec(absl::string_view name,
                                                                  int64_t revision) const;
 
@@ -79,9 +86,9 @@ class ModelRepository {
     absl::Status error;                                      // Of the last load.
     std::map<int64_t, std::shared_ptr<const Model>> models;  // By revision.
     std::weak_ptr<const Model> unloaded;  // The newest that was unloaded; steps may still hold it.
-    int64_t last_revision = 0;            // Ever made; it and what follows outlive Unload.
-    std::string last_digest;
-    std::map<int64_t, std::shared_ptr<const StateSpec>> state_specs;  // By revision.
+    // By revision, of all that were ever made: they outlive Unload, and with a store the process.
+    std::map<int64_t, std::string> digests;
+    std::map<int64_t, std::shared_ptr<const StateSpec>> state_specs;
 
     std::shared_ptr<const Model> newest() const { return models.empty() ? nullptr : models.rbegin()->second; }
     bool is_listed() const { return loading || !error.ok() || !models.empty() || !unloaded.expired(); }
@@ -93,22 +100,31 @@ class ModelRepository {
   // NOT_FOUND (MODEL_NOT_FOUND), with the revisions there are.
   static absl::Status RevisionNotFound(absl::string_view name, int64_t revision, const Entry& entry);
 
+  // Takes up the revisions that the store knows.
+  absl::Status Restore();
+  // Has the store remember `model`, and waits until it does.
+  absl::Status Record(const Model& model) const;
+
   bool HasPackage(absl::string_view name) const;
   // What to compare a package with.
   struct Known {
     std::shared_ptr<const Model> newest;
-    int64_t last_revision;
-    std::string last_digest;
+    std::map<int64_t, std::string> digests;
   };
+  // The number for a package of `digest`.
+  static int64_t RevisionOf(const std::string& digest, const Known& known);
   // `known.newest` itself when the package's content is what it was made from.
   absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(absl::string_view name, const Known& known) const;
   absl::StatusOr<const Entry*> FindEntry(absl::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const RepositoryOptions options_;
+  Store* const store_;
 
   // Held for look-ups and their like, never while a package is read.
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);  // An entry is never erased.
+
+  const absl::Status restored_;  // Last: it fills in the entries.
 };
 
 }  // namespace stepwell

@@ -10,6 +10,8 @@
 #include "stepwell/model/testing/graph_builder.h"
 #include "stepwell/model/testing/load_gate.h"
 #include "stepwell/model/testing/temp_folder.h"
+#include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/testing/forwarding_store.h"
 
 namespace stepwell {
 namespace {
@@ -176,6 +178,74 @@ TEST_F(RepositoryTest, OneRevisionMayBeUnloadedAndTheOthersStay) {
   ASSERT_TRUE(models_.Unload("m", 1).ok());
   ASSERT_TRUE(models_.Unload("m", 2).ok());
   ExpectError(models_.Find("m").status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "is not loaded");
+}
+
+TEST_F(RepositoryTest, ContentKeepsItsNumberInAStoreThatRemembersIt) {
+  MemoryStore store;
+  WriteCounter("m", "one");
+  EXPECT_EQ(ModelRepository({.root = folder_.path()}, &store).Load("m").value()->revision(), 1);
+  EXPECT_EQ(ModelRepository({.root = folder_.path()}, &store).Load("m").value()->revision(), 1);
+  WriteCounter("m", "two");
+  EXPECT_EQ(ModelRepository({.root = folder_.path()}, &store).Load("m").value()->revision(), 2);
+  WriteCounter("m", "one");
+  ModelRepository last({.root = folder_.path()}, &store);
+  EXPECT_EQ(last.Load("m").value()->revision(), 1) << "changed back before it was loaded";
+  WriteCounter("m", "three");
+  EXPECT_EQ(last.Load("m").value()->revision(), 3) << "2 is another's";
+  WriteCounter("m", "two");
+  EXPECT_EQ(last.Load("m").value()->revision(), 4) << "changed back while a newer one is loaded";
+}
+
+TEST_F(RepositoryTest, StateSpecOfAnEarlierProcessIsKnownWithoutItsPackage) {
+  MemoryStore store;
+  folder_.Write("m/step.onnx", CounterGraph().Bytes());
+  folder_.Write("m/model.textproto", kText);
+  ASSERT_TRUE(ModelRepository({.root = folder_.path()}, &store).Load("m").ok());
+  fs::remove_all(folder_.path() / "m");
+  const ModelRepository after({.root = folder_.path()}, &store);
+  EXPECT_TRUE(after.List().empty());
+  ExpectError(after.Find("m", 1).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "is not loaded");
+  const auto spec = after.FindStateSpec("m", 1);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  ASSERT_EQ((*spec)->size(), 1);
+  EXPECT_EQ((**spec)[0].tensor.name, "count");
+  EXPECT_EQ((**spec)[0].tensor.ToString(), "int32 ()");
+}
+
+// A store that cannot do what its fields say.
+class FailingStore final : public testing::ForwardingStore {
+ public:
+  void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) override {
+    if (fails_to_record) return std::move(done)(absl::FailedPreconditionError("read-only"));
+    ForwardingStore::RecordModelRevision(std::move(record), std::move(done));
+  }
+  void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override {
+    if (fails_to_read) return std::move(done)(absl::DataLossError("damaged"));
+    ForwardingStore::ReadModelRevisions(std::move(done));
+  }
+
+  bool fails_to_record = false;
+  bool fails_to_read = false;
+};
+
+TEST_F(RepositoryTest, RevisionThatCannotBeRecordedIsNotLoaded) {
+  FailingStore store;
+  WriteCounter("m");
+  ModelRepository models({.root = folder_.path()}, &store);
+  store.fails_to_record = true;
+  ExpectError(models.Load("m").status(), absl::StatusCode::kFailedPrecondition, "", "read-only");
+  EXPECT_FALSE(models.Find("m").ok());
+  store.fails_to_record = false;
+  EXPECT_EQ(models.Load("m").value()->revision(), 1);
+}
+
+TEST_F(RepositoryTest, NothingIsLoadedWithoutTheRevisionsOfTheStore) {
+  FailingStore store;
+  store.fails_to_read = true;
+  WriteCounter("m");
+  ModelRepository models({.root = folder_.path()}, &store);
+  ExpectError(models.LoadAll(), absl::StatusCode::kDataLoss, "", "damaged");
+  ExpectError(models.Load("m").status(), absl::StatusCode::kDataLoss, "", "damaged");
 }
 
 TEST_F(RepositoryTest, UnloadForgetsAFailure) {
