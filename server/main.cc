@@ -52,7 +52,12 @@ int Main(int argc, char** argv) {
   if (!(*config)->health_address.empty()) return PrintHealth((*config)->health_address);
   spdlog::set_level((*config)->log_level);
 
-  auto server = std::make_unique<Server>(**config);
+  absl::StatusOr<std::unique_ptr<Server>> opened = Server::Open(**config);
+  if (!opened.ok()) {
+    spdlog::error("{}", std::string(opened.status().message()));
+    return EXIT_FAILURE;
+  }
+  const std::unique_ptr<Server> server = *std::move(opened);
   const absl::Status started = server->Start();
   if (!started.ok()) {
     spdlog::error("{}", std::string(started.message()));

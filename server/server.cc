@@ -1,9 +1,15 @@
 #include "server/server.h"
 
+#include <cstddef>
+#include <utility>
+
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
+#include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/rocksdb_store.h"
 
 namespace stepwell::server {
 namespace {
@@ -28,11 +34,29 @@ void LogModels(const ModelRepository& models) {
 
 }  // namespace
 
-Server::Server(const Config& config)
+absl::StatusOr<std::unique_ptr<Server>> Server::Open(const Config& config) {
+  if (config.data_dir.empty()) {
+    return absl::WrapUnique(new Server(config, std::make_unique<MemoryStore>(config.store),
+                                       absl::StrCat("in memory, up to ", config.store.max_bytes,
+                                                    " bytes of them, lost when the server stops")));
+  }
+  absl::StatusOr<std::unique_ptr<RocksDbStore>> store =
+      RocksDbStore::Open({.path = config.data_dir,
+                          .max_requests = config.store.max_requests,
+                          .max_request_age = config.store.max_request_age});
+  if (!store.ok()) return store.status();
+  const size_t branches = (*store)->branch_count();
+  return absl::WrapUnique(
+      new Server(config, *std::move(store),
+                 absl::StrCat("in ", config.data_dir, ", where ", branches, " branches were found")));
+}
+
+Server::Server(const Config& config, std::unique_ptr<Store> store, std::string kept)
     : config_(config),
-      store_(config.store),
-      models_(config.repository),
-      engine_(config.engine, &store_, &models_, &clock_),
+      kept_(std::move(kept)),
+      store_(std::move(store)),
+      models_(config.repository, store_.get()),
+      engine_(config.engine, store_.get(), &models_, &clock_),
       housekeeping_(kHousekeepingPause,
                     [this] {
                       engine_.DropExpired();
@@ -59,14 +83,13 @@ absl::Status Server::Start() {
   const absl::Status started = rpcs_.Start();
   if (!started.ok()) return started;
   health_.StartServing();
-  spdlog::info("serving on {}; states in memory, lost when the server stops",
-               absl::StrJoin(addresses(), ", "));
+  spdlog::info("serving on {}; states are kept {}", absl::StrJoin(addresses(), ", "), kept_);
   spdlog::info(
-      "limits: {} bytes of state, {} bytes a message, {} workers, {} calls waiting for them, {} waiting for "
+      "limits: {} bytes a message, {} workers, {} calls waiting for them, {} waiting for "
       "a branch, {} snapshots and {} bytes of arrays cached",
-      config_.store.max_bytes, config_.max_message_bytes, config_.engine.worker_threads,
-      config_.engine.max_queued_calls, config_.engine.max_queued_per_branch,
-      config_.engine.max_cached_snapshots, config_.engine.max_cached_bytes);
+      config_.max_message_bytes, config_.engine.worker_threads, config_.engine.max_queued_calls,
+      config_.engine.max_queued_per_branch, config_.engine.max_cached_snapshots,
+      config_.engine.max_cached_bytes);
   return absl::OkStatus();
 }
 

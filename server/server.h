@@ -1,10 +1,12 @@
 #ifndef STEPWELL_SERVER_SERVER_H_
 #define STEPWELL_SERVER_SERVER_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/config/config.h"
 #include "server/health/health_service.h"
 #include "server/rpc/rpc_server.h"
@@ -15,14 +17,15 @@
 #include "stepwell/base/periodic_task.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/repository.h"
-#include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/store.h"
 
 namespace stepwell::server {
 
 // The whole of stepwelld: repository, store, engine, services, gRPC. Made, started and stopped by one thread.
 class Server {
  public:
-  explicit Server(const Config& config);
+  // Opens the store. Errors are those of RocksDbStore::Open.
+  static absl::StatusOr<std::unique_ptr<Server>> Open(const Config& config);
 
   // Loads the models, listens and serves, and logs what, where and with which limits. NOT_FOUND: no model
   // repository. UNAVAILABLE: an address cannot be listened on.
@@ -36,9 +39,13 @@ class Server {
   bool Stop();
 
  private:
+  // `kept` says where `store` keeps states, for the log.
+  Server(const Config& config, std::unique_ptr<Store> store, std::string kept);
+
   const Config config_;
+  const std::string kept_;
   SystemClock clock_;
-  MemoryStore store_;
+  const std::unique_ptr<Store> store_;
   ModelRepository models_;
   Engine engine_;
   PeriodicTask housekeeping_;

@@ -32,6 +32,14 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
   std::string message_;
 };
 
+constexpr char kDurabilities[] = "ASYNC or SYNC";
+
+absl::StatusOr<Durability> ParseDurability(const std::string& name) {
+  if (name == "ASYNC") return Durability::kAsync;
+  if (name == "SYNC") return Durability::kSync;
+  return absl::InvalidArgumentError(absl::StrCat("durability is \"", name, "\"; expected ", kDurabilities));
+}
+
 constexpr char kLogLevels[] = "trace, debug, info, warning or error";
 
 absl::StatusOr<spdlog::level::level_enum> ParseLogLevel(const std::string& name) {
@@ -63,6 +71,17 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
     const absl::StatusOr<spdlog::level::level_enum> level = ParseLogLevel(message.log_level());
     if (!level.ok()) return level.status();
     config.log_level = *level;
+  }
+  config.data_dir = message.data_dir();
+  if (message.has_durability()) {
+    const absl::StatusOr<Durability> durability = ParseDurability(message.durability());
+    if (!durability.ok()) return durability.status();
+    if (*durability == Durability::kSync && config.data_dir.empty()) {
+      return absl::InvalidArgumentError(
+          "durability is \"SYNC\"; expected a data_dir with it, or \"ASYNC\": states in memory survive "
+          "nothing");
+    }
+    config.engine.default_durability = *durability;
   }
   double request_seconds = absl::ToDoubleSeconds(config.store.max_request_age);
   double grace_seconds = absl::ToDoubleSeconds(config.grace_period);
@@ -162,6 +181,17 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
          "The model repository, a folder of packages. Default: models")
       ->type_name("DIR");
   app.add_option_function<std::string>(
+         "--data-dir", [&flags](const std::string& folder) { flags.set_data_dir(folder); },
+         "Where states are kept on disk, a folder of this server's own; made where there is none. Default: "
+         "in "
+         "memory alone, lost when the server stops")
+      ->type_name("DIR");
+  app.add_option_function<std::string>(
+         "--durability", [&flags](const std::string& durability) { flags.set_durability(durability); },
+         "When what names no durability is answered: ASYNC, once others see it, or SYNC, once it is on disk, "
+         "which takes --data-dir. Default ASYNC")
+      ->type_name("DURABILITY");
+  app.add_option_function<std::string>(
          "--log-level", [&flags](const std::string& level) { flags.set_log_level(level); },
          absl::StrCat(kLogLevels, ". Default info"))
       ->type_name("LEVEL");
@@ -170,7 +200,8 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "The largest request, and the most bytes of arrays in one reply. Default 64 MiB");
   integer(
       "--max-state-bytes", [&flags](int64_t value) { flags.set_max_state_bytes(value); },
-      "What all snapshots may take together. Default 4 GiB");
+      "What all snapshots may take together in memory; with --data-dir, what one WriteArrays may bring. "
+      "Default 4 GiB");
   integer(
       "--worker-threads", [&flags](int64_t value) { flags.set_worker_threads(value); },
       "Threads that run models. Default 2");

@@ -22,7 +22,8 @@ struct Config {
   int64_t max_message_bytes = int64_t{64} << 20;
   absl::Duration grace_period = absl::Seconds(10);
   RepositoryOptions repository = {.root = "models"};
-  MemoryStoreOptions store;
+  std::string data_dir;      // Where the store on disk is; empty: states are in memory alone.
+  MemoryStoreOptions store;  // Its limits of requests are those of a store on disk, too.
   EngineOptions engine;
 
   // Not empty: ask the server at this address for its health instead of serving. A flag only.

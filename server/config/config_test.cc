@@ -28,6 +28,8 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   ASSERT_TRUE(shipped.ok()) << shipped.status();
   const Config defaults;
   EXPECT_EQ(shipped->listen, defaults.listen);
+  EXPECT_EQ(shipped->data_dir, defaults.data_dir);
+  EXPECT_EQ(shipped->engine.default_durability, defaults.engine.default_durability);
   EXPECT_EQ(shipped->log_level, defaults.log_level);
   EXPECT_EQ(shipped->max_message_bytes, defaults.max_message_bytes);
   EXPECT_EQ(shipped->grace_period, defaults.grace_period);
@@ -75,10 +77,26 @@ TEST(ConfigTest, FlagsWinOverTheFile) {
 }
 
 TEST(ConfigTest, EveryFieldHasAFlag) {
-  const absl::StatusOr<Config> config =
-      Parse({"--models", "m", "--max-message-bytes", "2048", "--worker-threads", "3", "--threads-per-session",
-             "4", "--max-queued-calls", "5", "--max-queued-per-branch", "6", "--max-cached-snapshots", "7",
-             "--max-cached-bytes", "8"});
+  const absl::StatusOr<Config> config = Parse({"--models",
+                                               "m",
+                                               "--max-message-bytes",
+                                               "2048",
+                                               "--worker-threads",
+                                               "3",
+                                               "--threads-per-session",
+                                               "4",
+                                               "--max-queued-calls",
+                                               "5",
+                                               "--max-queued-per-branch",
+                                               "6",
+                                               "--max-cached-snapshots",
+                                               "7",
+                                               "--max-cached-bytes",
+                                               "8",
+                                               "--data-dir",
+                                               "d",
+                                               "--durability",
+                                               "SYNC"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->repository.root, "m");
   EXPECT_EQ(config->max_message_bytes, 2048);
@@ -88,6 +106,21 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   EXPECT_EQ(config->engine.max_queued_per_branch, 6u);
   EXPECT_EQ(config->engine.max_cached_snapshots, 7u);
   EXPECT_EQ(config->engine.max_cached_bytes, 8);
+  EXPECT_EQ(config->data_dir, "d");
+  EXPECT_EQ(config->engine.default_durability, Durability::kSync);
+}
+
+TEST(ConfigTest, SyncWithoutADiskIsRefused) {
+  const absl::Status status = Parse({"--durability", "SYNC"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("durability is \"SYNC\"; expected a data_dir"));
+  EXPECT_TRUE(Parse({"--durability", "ASYNC"}).ok());
+}
+
+TEST(ConfigTest, DurabilityThatIsNoneIsNamed) {
+  const absl::Status status = ParseConfig("durability: \"sync\" data_dir: \"d\"", "x").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "x: durability is \"sync\"; expected ASYNC or SYNC");
 }
 
 TEST(ConfigTest, RetentionHasTheRulesThatAreGiven) {

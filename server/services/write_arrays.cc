@@ -111,7 +111,7 @@ absl::Status ArrayReceiver::AddArray(v1::WriteArraysRequest::Header::ArrayHeader
   if (bytes > max_bytes_ - expected_) {
     return WithErrorInfo(
         absl::ResourceExhaustedError(absl::StrCat("the arrays have more than ", max_bytes_,
-                                                  " bytes, which is what the store holds at most")),
+                                                  " bytes, which is what max_state_bytes allows")),
         "MEMORY_LIMIT", {{"limit", absl::StrCat(max_bytes_)}});
   }
   expected_ += bytes;

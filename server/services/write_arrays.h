@@ -10,7 +10,7 @@
 namespace stepwell::server {
 
 // Serves one WriteArrays: gathers the arrays, one message at a time, then sets them as SetArrays does.
-// RESOURCE_EXHAUSTED (MEMORY_LIMIT): more than `max_bytes`, what the store holds. `engine` must outlive the
+// RESOURCE_EXHAUSTED (MEMORY_LIMIT): more than `max_bytes`. `engine` must outlive the
 // call.
 void ServeWriteArrays(Engine* engine, int64_t max_bytes, std::shared_ptr<ClientStreamCall> call);
 

@@ -56,6 +56,12 @@ ServerProcess::~ServerProcess() {
   if (lines_ != nullptr) std::fclose(lines_);
 }
 
+void ServerProcess::Kill() {
+  kill(pid_, SIGKILL);
+  EXPECT_EQ(waitpid(pid_, nullptr, 0), pid_);
+  pid_ = -1;
+}
+
 int ServerProcess::Stop() {
   kill(pid_, SIGTERM);
   int status = 0;

@@ -25,6 +25,9 @@ class ServerProcess {
   // Sends SIGTERM and waits for the end; the exit code, or -1 when a signal ended it.
   int Stop();
 
+  // Sends SIGKILL and waits for the end.
+  void Kill();
+
  private:
   void Start(const std::filesystem::path& models, const std::vector<std::string>& flags);
 

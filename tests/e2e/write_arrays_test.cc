@@ -140,7 +140,7 @@ TEST_F(WriteArraysTest, WhatIsWrongIsSaidAndChangesNothing) {
        ""},
       {{Header("write/wrong", "log", v1::FLOAT32, {int64_t{1} << 50, 2})},
        grpc::StatusCode::RESOURCE_EXHAUSTED,
-       "which is what the store holds at most",
+       "which is what max_state_bytes allows",
        "MEMORY_LIMIT"},
       {{Header("write/wrong", "log", v1::INT32, {1, 2}), Chunk("12345678")},
        grpc::StatusCode::INVALID_ARGUMENT,

@@ -1,0 +1,266 @@
+// A server that is told where to keep its state has it when it is started again, however it ended.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "stepwell/client/client.h"
+#include "tests/e2e/cli_process.h"
+#include "tests/e2e/server_process.h"
+
+namespace stepwell::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using client::BranchMove;
+using client::BranchName;
+using client::Client;
+using client::Durability;
+using client::ErrorReason;
+using client::IndexPath;
+using client::NewestRevision;
+using client::StateRef;
+using client::Version;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+enum class End { kStopped, kKilled };
+
+class DiskTest : public ::testing::Test {
+ protected:
+  DiskTest() : folder_(fs::path(::testing::TempDir()) / absl::StrCat("disk_", getpid())) {
+    fs::create_directories(models());
+    fs::copy(fs::path(STEPWELL_SOURCE_DIR) / "tests/data/equinox/counter", models() / "counter");
+  }
+  ~DiskTest() override {
+    client_.reset();
+    server_.reset();
+    fs::remove_all(folder_);
+  }
+
+  fs::path models() const { return folder_ / "models"; }
+  std::string data() const { return (folder_ / "data").string(); }
+
+  void Start(std::vector<std::string> flags = {}) {
+    flags.insert(flags.end(), {"--data-dir", data()});
+    server_.emplace(models(), flags);
+    client_ = Client::Connect({.address = server_->address(), .retry = {.max_attempts = 1}});
+  }
+  void Restart(End how) {
+    client_.reset();
+    if (how == End::kKilled) server_->Kill();
+    server_.reset();
+    Start();
+  }
+
+  Version Make(const std::string& branch) {
+    const auto made =
+        client_->MakeState({.model = "counter", .branch = branch, .durability = Durability::kSync});
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? Version{made->snapshot().version()} : Version{};
+  }
+  absl::StatusOr<Version> Add(const StateRef& state, int32_t x, const std::string& request_id = "") {
+    const auto stepped = client_->Step({.state = state,
+                                        .inputs = {{"x", Array::Scalar<int32_t>(x)}},
+                                        .request_id = request_id,
+                                        .durability = Durability::kSync});
+    if (!stepped.ok()) return stepped.status();
+    return stepped->version;
+  }
+  int32_t Count(const StateRef& state) {
+    const auto read = client_->GetArrays({.state = state, .selectors = {{IndexPath{"count"}, {}}}});
+    EXPECT_TRUE(read.ok()) << read.status();
+    return read.ok() ? read->arrays.at(0).second.As<int32_t>().value()[0] : -1;
+  }
+  std::vector<int64_t> History(const StateRef& state) {
+    std::vector<int64_t> versions;
+    const auto listed = client_->ListSnapshots({.of = state});
+    EXPECT_TRUE(listed.ok()) << listed.status();
+    if (!listed.ok()) return versions;
+    for (const v1::Snapshot& snapshot : listed->snapshots()) versions.push_back(snapshot.version());
+    return versions;
+  }
+  // Another content of the package, which computes the same.
+  void ChangePackage() {
+    std::ofstream(models() / "counter/model.textproto", std::ios::app) << "# Trained further.\n";
+  }
+
+  const fs::path folder_;
+  std::optional<ServerProcess> server_;
+  std::unique_ptr<Client> client_;
+};
+
+class DiskRestartTest : public DiskTest, public ::testing::WithParamInterface<End> {};
+
+INSTANTIATE_TEST_SUITE_P(Of, DiskRestartTest, ::testing::Values(End::kStopped, End::kKilled),
+                         [](const auto& test) {
+                           return test.param == End::kStopped ? "AStoppedServer" : "AKilledServer";
+                         });
+
+TEST_P(DiskRestartTest, HistoriesAreAsTheyWereAndGoOn) {
+  Start();
+  const Version root = Make("live");
+  const Version one = Add(BranchName{"live"}, 5).value();
+  const Version two = Add(BranchName{"live"}, 2).value();
+  const Version fork = Add(one, 10).value();
+  const Version gone = Add(one, 11).value();
+  ASSERT_TRUE(client_->DeleteSnapshots({.versions = {gone}, .durability = Durability::kSync}).ok());
+  ASSERT_TRUE(client_
+                  ->UpdateSnapshot({.version = one,
+                                    .labels = client::Labels{{"quality", "good"}},
+                                    .pinned = true,
+                                    .durability = Durability::kSync})
+                  .ok());
+  Restart(GetParam());
+
+  EXPECT_EQ(Count(BranchName{"live"}), 7);
+  EXPECT_EQ(Count(root), 0);
+  EXPECT_EQ(Count(fork), 15);
+  EXPECT_THAT(History(BranchName{"live"}), ElementsAre(two.value, one.value, root.value));
+  const auto snapshot = client_->GetSnapshot(one);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(snapshot->labels().at("quality"), "good");
+  EXPECT_TRUE(snapshot->pinned());
+  EXPECT_TRUE(snapshot->durable());
+  EXPECT_EQ(ErrorReason(client_->GetSnapshot(gone).status()), "SNAPSHOT_EVICTED");
+
+  const auto next = Add(BranchName{"live"}, 1);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_GT(next->value, gone.value) << "no version is used twice";
+  EXPECT_EQ(Count(*next), 8);
+  const auto other = Add(fork, 1);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_THAT(History(*other), ElementsAre(other->value, fork.value, one.value, root.value));
+}
+
+TEST_P(DiskRestartTest, BranchesAreAsTheyWere) {
+  Start();
+  const Version root = Make("live");
+  Make("gone");
+  ASSERT_TRUE(client_
+                  ->CreateBranch({.name = "trial",
+                                  .state = root,
+                                  .labels = {{"why", "test"}},
+                                  .retention = client::RetentionPolicy{.keep_last = 100},
+                                  .durability = Durability::kSync})
+                  .ok());
+  ASSERT_TRUE(client_->DeleteBranch({.name = "gone", .durability = Durability::kSync}).ok());
+  Restart(GetParam());
+
+  const auto branches = client_->ListBranches({});
+  ASSERT_TRUE(branches.ok()) << branches.status();
+  ASSERT_EQ(branches->branches_size(), 2);
+  EXPECT_EQ(branches->branches(0).name(), "live");
+  const v1::Branch& trial = branches->branches(1);
+  EXPECT_EQ(trial.name(), "trial");
+  EXPECT_EQ(trial.head(), root.value);
+  EXPECT_EQ(trial.labels().at("why"), "test");
+  EXPECT_EQ(trial.retention().keep_last(), 100);
+  EXPECT_EQ(ErrorReason(client_->CreateBranch({.name = "trial", .state = root}).status()), "BRANCH_EXISTS");
+}
+
+TEST_P(DiskRestartTest, RequestIsRemembered) {
+  Start();
+  Make("live");
+  const Version one = Add(BranchName{"live"}, 5, "once").value();
+  Restart(GetParam());
+  EXPECT_EQ(Add(BranchName{"live"}, 5, "once").value(), one);
+  EXPECT_EQ(Count(BranchName{"live"}), 5);
+  EXPECT_EQ(ErrorReason(Add(BranchName{"live"}, 6, "once").status()), "REQUEST_ID_REUSED");
+}
+
+TEST_P(DiskRestartTest, BranchCanBeWatched) {
+  Start();
+  Make("live");
+  Restart(GetParam());
+  const auto watch = client_->WatchBranches({.branches = BranchName{"live"}});
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  const Version one = Add(BranchName{"live"}, 5).value();
+  const auto event = (*watch)->Next();
+  ASSERT_TRUE(event.ok()) << event.status();
+  ASSERT_TRUE(std::holds_alternative<BranchMove>(*event));
+  EXPECT_EQ(std::get<BranchMove>(*event).head, one);
+}
+
+TEST_P(DiskRestartTest, PackageThatChangedMeanwhileIsTheNextRevision) {
+  const std::string text = (models() / "counter/model.textproto").string();
+  fs::copy(text, folder_ / "before");
+  Start();
+  Make("live");
+  const Version one = Add(BranchName{"live"}, 5).value();
+  ChangePackage();
+  Restart(GetParam());
+  EXPECT_EQ(client_->GetModel("counter")->revision(), 2);
+  // It is not stepped by another package than its own; it can be read, and moved when that is asked for.
+  const absl::Status other = Add(BranchName{"live"}, 1).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kNotFound) << other;
+  EXPECT_EQ(ErrorReason(other), "MODEL_NOT_FOUND");
+  EXPECT_THAT(std::string(other.message()), HasSubstr("no revision 1 loaded; expected one of 2"));
+  EXPECT_EQ(Count(one), 5);
+  const auto moved = client_->SetArrays(
+      {.state = BranchName{"live"}, .revision = NewestRevision(), .durability = Durability::kSync});
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  EXPECT_EQ(moved->revision(), 2);
+  EXPECT_EQ(Count(Add(BranchName{"live"}, 1).value()), 6);
+
+  fs::copy_file(folder_ / "before", text, fs::copy_options::overwrite_existing);
+  Restart(GetParam());
+  EXPECT_EQ(client_->GetModel("counter")->revision(), 1);
+  EXPECT_EQ(Count(Add(one, 2).value()), 7);
+}
+
+TEST_F(DiskTest, SyncByDefaultSurvivesAKill) {
+  Start({"--durability", "SYNC"});
+  ASSERT_TRUE(client_->MakeState({.model = "counter", .branch = "live"}).ok());
+  const auto stepped =
+      client_->Step({.state = BranchName{"live"}, .inputs = {{"x", Array::Scalar<int32_t>(5)}}});
+  ASSERT_TRUE(stepped.ok()) << stepped.status();
+  EXPECT_TRUE(client_->GetSnapshot(stepped->version)->durable());
+  Restart(End::kKilled);
+  EXPECT_EQ(Count(BranchName{"live"}), 5);
+}
+
+TEST_F(DiskTest, AsyncSnapshotBecomesDurable) {
+  Start();
+  const auto made = client_->MakeState({.model = "counter", .durability = Durability::kAsync});
+  ASSERT_TRUE(made.ok()) << made.status();
+  bool durable = false;
+  while (!durable) {
+    const auto snapshot = client_->GetSnapshot(Version{made->snapshot().version()});
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    durable = snapshot->durable();
+  }
+}
+
+TEST_F(DiskTest, SecondServerOnTheSameDirectoryIsRefused) {
+  Start();
+  const Finished second =
+      RunProgram({STEPWELLD, "--models", models().string(), "--listen", "127.0.0.1:0", "--data-dir", data()});
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr(data()));
+  EXPECT_THAT(second.err, HasSubstr("in use"));
+  EXPECT_EQ(second.out, "") << "it never listened";
+  Make("live");
+}
+
+TEST_F(DiskTest, DirectoryThatCannotBeMadeIsRefused) {
+  const fs::path file = folder_ / "file";
+  std::ofstream(file) << "not a directory";
+  const Finished refused = RunProgram({STEPWELLD, "--models", models().string(), "--listen", "127.0.0.1:0",
+                                       "--data-dir", (file / "data").string()});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr((file / "data").string()));
+  EXPECT_EQ(refused.out, "");
+}
+
+}  // namespace
+}  // namespace stepwell::testing
