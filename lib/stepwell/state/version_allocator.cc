@@ -8,6 +8,12 @@ namespace stepwell {
 VersionAllocator::VersionAllocator(Store* store, int64_t block_size)
     : store_(store), block_size_(block_size) {}
 
+VersionAllocator::~VersionAllocator() {
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](bool* reserving) { return !*reserving; }, &reserving_));
+}
+
 std::optional<Version> VersionAllocator::Take() {
   if (blocks_.empty()) return std::nullopt;
   VersionBlock& block = blocks_.front();

@@ -17,8 +17,13 @@ class VersionAllocator {
  public:
   using VersionCallback = Store::Callback<Version>;
 
-  // `store` must outlive this, and every reservation must have been answered before this goes.
+  // `store` must outlive this.
   VersionAllocator(Store* store, int64_t block_size);
+
+  // Waits for the reservation under way: a store on disk may answer it late.
+  ~VersionAllocator() ABSL_LOCKS_EXCLUDED(mutex_);
+  VersionAllocator(const VersionAllocator&) = delete;
+  VersionAllocator& operator=(const VersionAllocator&) = delete;
 
   // The next number, if one is at hand; it costs no callback. Who gets none calls Next.
   std::optional<Version> TryNext() ABSL_LOCKS_EXCLUDED(mutex_);

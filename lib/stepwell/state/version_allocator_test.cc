@@ -78,6 +78,7 @@ TEST(VersionAllocator, TryNextHasOnlyWhatIsAtHand) {
   EXPECT_EQ(store.reservations.size(), 1) << "the next block, before the last number is gone";
   EXPECT_EQ(allocator.TryNext(), Version(4));
   EXPECT_EQ(allocator.TryNext(), std::nullopt);
+  store.Answer();
 }
 
 TEST(VersionAllocator, FailedReservationFailsThoseThatWaitAndTheNextCallTriesAgain) {
