@@ -7,6 +7,8 @@
 #include "stepwell/engine/await.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/rocksdb_store.h"
+#include "stepwell/storage/testing/temporary_directory.h"
 #include "tests/conformance/api.h"
 
 namespace stepwell::testing {
@@ -38,11 +40,12 @@ class EngineWatch final : public Api::Watch {
 
 class EngineApi final : public Api {
  public:
-  explicit EngineApi(const std::filesystem::path& models)
-      : models_({.root = models}),
+  EngineApi(const std::filesystem::path& models, std::unique_ptr<Store> store)
+      : store_(std::move(store)),
+        models_({.root = models}, store_.get()),
         engine_({.max_branch_moves = kMaxBranchMoves,
                  .retention = {.min_age = absl::ZeroDuration(), .pause = absl::Milliseconds(10)}},
-                &store_, &models_, &clock_),
+                store_.get(), &models_, &clock_),
         housekeeping_(absl::Milliseconds(10),
                       [this] {
                         engine_.DropExpired();
@@ -188,18 +191,24 @@ class EngineApi final : public Api {
   }
 
   SystemClock clock_;
-  MemoryStore store_;
+  const std::unique_ptr<Store> store_;
   ModelRepository models_;
   Engine engine_;
   PeriodicTask housekeeping_;
   PeriodicTask retention_;
 };
 
+std::unique_ptr<Api> InMemory(const std::filesystem::path& models) {
+  return std::make_unique<EngineApi>(models, std::make_unique<MemoryStore>());
+}
+
+std::unique_ptr<Api> OnDisk(const std::filesystem::path& models) {
+  static TemporaryDirectory directory;
+  return std::make_unique<EngineApi>(models, RocksDbStore::Open({.path = directory.New()}).value());
+}
+
 INSTANTIATE_TEST_SUITE_P(Reached, Conformance,
-                         ::testing::Values(Way{"Engine",
-                                               [](const std::filesystem::path& models) {
-                                                 return std::unique_ptr<Api>(new EngineApi(models));
-                                               }}),
+                         ::testing::Values(Way{"Engine", InMemory}, Way{"EngineOnDisk", OnDisk}),
                          ::testing::PrintToStringParamName());
 
 }  // namespace
