@@ -82,7 +82,7 @@ class WatchTest : public ServerTest {
 };
 
 TEST_F(WatchTest, WatchersThatNeverReadCostNoMemoryAndAreToldWhatTheyMissed) {
-  constexpr int kWatchers = 50, kMoves = 3000, kRemembered = 500;
+  constexpr int kWatchers = 50, kMoves = 6000, kRemembered = 500;
   // Under the address sanitizer, a server with its default would keep what it frees, and grow by that.
   setenv("ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64", /*replace=*/0);
   const ServerProcess server(repository_, {"--max-branch-moves", absl::StrCat(kRemembered)});
@@ -102,10 +102,11 @@ TEST_F(WatchTest, WatchersThatNeverReadCostNoMemoryAndAreToldWhatTheyMissed) {
   for (int i = 0; i < kMoves; ++i) {
     ASSERT_TRUE(client->UpdateBranch({.name = name, .head = root}).ok());
   }
-  // A copy of every move for every watcher would be more than 30 MB.
+  // A copy of every move for every watcher would be more than 60 MB. What each may have under way, in gRPC
+  // and in front of it, is about 0.4 MB.
   const int64_t grown = ResidentBytes(server.pid()) - before;
   RecordProperty("grown_bytes", absl::StrCat(grown));
-  EXPECT_LT(grown, 20 << 20);
+  EXPECT_LT(grown, 32 << 20);
 
   int64_t position = first.position(), told = 0, missed = 0;
   v1::WatchBranchesResponse message;
