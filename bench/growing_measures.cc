@@ -1,7 +1,6 @@
 // growing.*: what a key/value cache costs that is state, that of attention_decoder. growing.step holds steps
 // against a bare session that owns its cache; growing.bytes holds the memory that versions take against the
 // bytes that they appended.
-#include <jemalloc/jemalloc.h>
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/bare_session.h"
 #include "bench/measures.h"
@@ -95,12 +93,6 @@ class BareDecoder {
   BareCache keys_, values_;
   std::unique_ptr<float[]> y_;
 };
-
-// Without what was freed and is kept for later, which measures before this one leave much of.
-int64_t ResidentBytesInUse() {
-  mallctl(absl::StrCat("arena.", MALLCTL_ARENAS_ALL, ".purge").c_str(), nullptr, nullptr, nullptr, 0);
-  return ResidentBytes();
-}
 
 // An engine with the model, and streams of it.
 class Streams {
