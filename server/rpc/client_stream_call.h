@@ -4,20 +4,19 @@
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/async_stream.h"
-#include "server/rpc/call.h"
+#include "server/rpc/one_reply_call.h"
 #include "server/rpc/request_reader.h"
 
 namespace stepwell::server {
 
 // A stream of requests, which are pulled one by one, and one reply.
-class ClientStreamCall final : public Call {
+class ClientStreamCall final
+    : public OneReplyCall<grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer>> {
  public:
   // Reads requests as it can take them and answers once, now or later, also before the last one has come.
   using Handler = absl::AnyInvocable<void(std::shared_ptr<ClientStreamCall>) const>;
-  using Responder = grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer>;
 
   struct Method {
     absl::AnyInvocable<void(grpc::ServerContext*, Responder*, grpc::ServerCompletionQueue*, Tag*) const>
@@ -27,29 +26,21 @@ class ClientStreamCall final : public Call {
 
   // `method` must outlive the server.
   ClientStreamCall(RpcServer* server, const Method* method)
-      : Call(server), method_(method), responder_(&server_context()), reader_(server, &responder_) {}
+      : OneReplyCall(server), method_(method), reader_(server, &responder()) {}
 
   // Asks for the next request; not before the one that was asked for last has come.
   void Read(RequestCallback got) { reader_.Read(shared_from_this(), std::move(got)); }
 
-  // Answers the call; once.
-  void Answer(absl::StatusOr<grpc::ByteBuffer> reply);
-
   void Handle() override;
-  void Send() override;
 
  private:
   void Request(grpc::ServerContext* context, grpc::ServerCompletionQueue* queue, Tag* received) override {
-    method_->request(context, &responder_, queue, received);
+    method_->request(context, &responder(), queue, received);
   }
   void Renew() override { std::make_shared<ClientStreamCall>(&server(), method_)->Wait(); }
-  void OnAnswered(bool ok) { OnFinished(ok); }
 
   const Method* const method_;
-  Responder responder_;
   RequestReader<Responder> reader_;
-  absl::StatusOr<grpc::ByteBuffer> reply_;
-  MemberTag<ClientStreamCall, &ClientStreamCall::OnAnswered> answered_{this};
 };
 
 }  // namespace stepwell::server

@@ -65,10 +65,7 @@ void BatchStep::PrepareAndRun() {
   const auto gatherer = std::make_shared<GatheredSteps>();
   Prepare(gatherer, [] {});
   std::vector<GatheredSteps::Group> groups = gatherer->TakeAll();
-  if (RunTime(groups) < context_.inline_limit) {
-    for (const GatheredSteps::Group& group : groups) RunTogether(group, *context_.writer);
-    return;
-  }
+  if (RunTime(groups) < context_.inline_limit) return Run(groups);
   for (GatheredSteps::Group& group : groups) {
     const auto shared = std::make_shared<const GatheredSteps::Group>(std::move(group));
     WorkerPool::Task run = [shared, writer = context_.writer] { RunTogether(*shared, *writer); };
@@ -81,11 +78,12 @@ void BatchStep::PrepareAndRun() {
 
 void BatchStep::Work() {
   const auto gatherer = std::make_shared<GatheredSteps>();
-  const auto run = [this](absl::Span<const GatheredSteps::Group> groups) {
-    for (const GatheredSteps::Group& group : groups) RunTogether(group, *context_.writer);
-  };
-  Prepare(gatherer, [&] { run(gatherer->TakeFull()); });
-  run(gatherer->TakeAll());
+  Prepare(gatherer, [&] { Run(gatherer->TakeFull()); });
+  Run(gatherer->TakeAll());
+}
+
+void BatchStep::Run(absl::Span<const GatheredSteps::Group> groups) const {
+  for (const GatheredSteps::Group& group : groups) RunTogether(group, *context_.writer);
 }
 
 void BatchStep::OnResult(size_t at, absl::StatusOr<StepResult> result) {

@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "stepwell/engine/gathered_steps.h"
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
@@ -42,6 +43,7 @@ class BatchStep : public std::enable_shared_from_this<BatchStep> {
   void Prepare(const std::shared_ptr<GatheredSteps>& gatherer, absl::FunctionRef<void()> gathered);
   void PrepareAndRun();
   void Work();
+  void Run(absl::Span<const GatheredSteps::Group> groups) const;
   void OnResult(size_t at, absl::StatusOr<StepResult> result);
 
   const TransitionContext& context_;

@@ -59,13 +59,7 @@ void BranchChange::Commit() {
               .labels = change_.update.labels,
               .expire_time = change_.update.expire_time,
               .retention = change_.update.retention};
-    if (update.head.has_value()) {
-      branch_.head = *update.head;
-      branch_.update_time = update.time;
-    }
-    if (update.labels.has_value()) branch_.labels = *update.labels;
-    if (update.expire_time.has_value()) branch_.expire_time = *update.expire_time;
-    if (update.retention.has_value()) branch_.retention = *update.retention;
+    ApplyTo(branch_, update);
   }
   if (change_.key.has_value()) batch.requests.emplace_back(change_.key->ToRecord(now)).branch = branch_;
   store_->Commit(

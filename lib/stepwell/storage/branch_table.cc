@@ -84,14 +84,9 @@ void BranchTable::ApplyNew(BranchRecord& branch, absl::FunctionRef<void(BranchMo
 
 void BranchTable::Apply(BranchUpdate& update, absl::FunctionRef<void(BranchMove)> on_move) {
   BranchRecord& branch = branches_.find(update.name)->second;
-  if (update.head.has_value()) {
-    const Version previous = std::exchange(branch.head, *update.head);
-    branch.update_time = update.time;
-    on_move({std::move(update.name), update.head, previous, update.time});
-  }
-  if (update.labels.has_value()) branch.labels = *std::move(update.labels);
-  if (update.expire_time.has_value()) branch.expire_time = *update.expire_time;
-  if (update.retention.has_value()) branch.retention = *update.retention;
+  const Version previous = branch.head;
+  ApplyTo(branch, update);
+  if (update.head.has_value()) on_move({std::move(update.name), update.head, previous, update.time});
 }
 
 void BranchTable::Apply(BranchDeletion& deletion, absl::FunctionRef<void(BranchMove)> on_move) {

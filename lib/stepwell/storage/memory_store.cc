@@ -94,8 +94,7 @@ absl::Status MemoryStore::Apply(CommitBatch& batch) {
 void MemoryStore::Apply(const SnapshotUpdate& update) {
   const std::shared_ptr<const StoredSnapshot>& stored = *tree_.Find(update.version);
   auto changed = std::make_shared<StoredSnapshot>(*stored);
-  if (update.labels.has_value()) changed->record.labels = *update.labels;
-  if (update.pinned.has_value()) changed->record.pinned = *update.pinned;
+  ApplyTo(changed->record, update);
   used_bytes_ += ByteCount(*changed) - ByteCount(*stored);
   tree_.Replace(std::move(changed));
 }

@@ -151,8 +151,7 @@ void RocksDbStore::CommitDecision::Apply() {
     // One before may have changed it already.
     const Record latest = store_->overlay_.FindRecord(update.version);
     auto record = std::make_shared<SnapshotRecord>(latest == nullptr ? *updated_[i] : *latest);
-    if (update.labels.has_value()) record->labels = *update.labels;
-    if (update.pinned.has_value()) record->pinned = *update.pinned;
+    ApplyTo(*record, update);
     store_->overlay_.Update(std::move(record));
   }
   work->updates = std::move(batch_.snapshot_updates);

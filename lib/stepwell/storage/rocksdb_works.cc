@@ -40,8 +40,7 @@ absl::Status RocksDbStore::CommitWork::AddTo(rocksdb::WriteBatch& batch) {
       if (!read.ok()) return read.status();
       row = rows.emplace(update.version, *std::move(read)).first;
     }
-    if (update.labels.has_value()) row->second.record.labels = *update.labels;
-    if (update.pinned.has_value()) row->second.record.pinned = *update.pinned;
+    ApplyTo(row->second.record, update);
   }
   for (const auto& snapshot : snapshots) AddSnapshot(*snapshot, batch);
   for (const auto& [version, row] : rows) {

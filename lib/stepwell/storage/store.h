@@ -33,6 +33,9 @@ struct BranchUpdate {
   std::optional<std::optional<RetentionPolicy>> retention;
 };
 
+// What `update` makes of `branch`.
+void ApplyTo(BranchRecord& branch, const BranchUpdate& update);
+
 struct BranchDeletion {
   std::string name;
   std::optional<Version> expected_head;  // Must be its head; absent: any.
@@ -46,6 +49,9 @@ struct SnapshotUpdate {
   std::optional<Labels> labels;
   std::optional<bool> pinned;
 };
+
+// What `update` makes of the record of its snapshot.
+void ApplyTo(SnapshotRecord& record, const SnapshotUpdate& update);
 
 // What becomes visible together, or not at all. A new branch takes the name of one that has expired at its
 // create_time.
