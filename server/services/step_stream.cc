@@ -29,7 +29,7 @@ absl::StatusOr<StepRequest> DecodeMessage(const grpc::ByteBuffer& bytes) {
                                         : "the message is neither open nor step; expected step");
 }
 
-grpc::ByteBuffer Reply(const absl::StatusOr<StepResult>& result) {
+grpc::ByteBuffer ToReply(const absl::StatusOr<StepResult>& result) {
   if (result.ok()) {
     MessageWriter writer;
     writer.AddMessage(v1::StepStreamResponse::kResponseFieldNumber, WriteStep(*result));
@@ -57,19 +57,24 @@ class StepStream final : public std::enable_shared_from_this<StepStream> {
 
  private:
   enum class Action { kNone, kSend, kRead, kStep };
+  struct Started {
+    int64_t number = 0;                // Counts the stream's steps.
+    absl::StatusOr<StepRequest> step;  // An error is its answer.
+  };
 
   void Open(const std::optional<grpc::ByteBuffer>& bytes);
   void Open(StateRef state, std::optional<Version> expected_head);
   void OnOpened(const absl::StatusOr<Version>& version) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnRequest(const std::optional<grpc::ByteBuffer>& bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnStepped(const absl::StatusOr<StepResult>& result) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnVisible(Version version) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnStepped(int64_t step, const absl::StatusOr<StepResult>& result) ABSL_LOCKS_EXCLUDED(mutex_);
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
-  Action NextAction(absl::StatusOr<StepRequest>& step) ABSL_LOCKS_EXCLUDED(mutex_);
+  Action NextAction(std::optional<Started>& started) ABSL_LOCKS_EXCLUDED(mutex_);
   bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Run(absl::StatusOr<StepRequest> step);
+  void Run(Started started);
 
   // The source of the call's replies.
   absl::StatusOr<std::optional<grpc::ByteBuffer>> NextReply() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -87,16 +92,20 @@ class StepStream final : public std::enable_shared_from_this<StepStream> {
     absl::StatusOr<StepRequest> step;  // An error is its answer.
     int64_t byte_count = 0;
   };
+  struct Reply {
+    int64_t step_bytes = 0;                 // Of the step's message, until it has ended.
+    std::optional<grpc::ByteBuffer> bytes;  // Once it has.
+  };
   absl::Mutex mutex_;
   Version version_ ABSL_GUARDED_BY(mutex_) = Version(0);  // That the next step starts from.
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::deque<grpc::ByteBuffer> replies_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Reply> replies_ ABSL_GUARDED_BY(mutex_);  // In the order of the steps.
+  int64_t sent_count_ ABSL_GUARDED_BY(mutex_) = 0;     // Of the replies before those.
   int64_t step_bytes_ ABSL_GUARDED_BY(mutex_) = 0;     // Of the messages that wait or run.
-  int64_t running_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of the one that runs.
   int64_t reply_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;  // The call, with replies or an error.
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<int64_t> running_ ABSL_GUARDED_BY(mutex_);  // The step that the next one waits for.
   bool requests_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_news_ ABSL_GUARDED_BY(mutex_) = false;  // For the source, since the call was last resumed.
@@ -154,8 +163,8 @@ void StepStream::OnOpened(const absl::StatusOr<Version>& version) {
     const absl::MutexLock lock(&mutex_);
     if (std::exchange(answered_, true)) return;
     version_ = *version;
-    replies_.push_back(Serialize(opened));
-    reply_bytes_ += static_cast<int64_t>(replies_.back().Length());
+    replies_.push_back({.bytes = Serialize(opened)});
+    reply_bytes_ += static_cast<int64_t>(replies_.back().bytes->Length());
   }
   call_->Answer(BidiStreamCall::Source([self = shared_from_this()] { return self->NextReply(); }));
   Advance();
@@ -199,16 +208,29 @@ void StepStream::OnRequest(const std::optional<grpc::ByteBuffer>& bytes) {
   Advance();
 }
 
-void StepStream::OnStepped(const absl::StatusOr<StepResult>& result) {
-  grpc::ByteBuffer reply = Reply(result);
+// The next step need not wait for the disk: it starts from this one's version, and steps share a sync.
+void StepStream::OnVisible(Version version) {
   {
     const absl::MutexLock lock(&mutex_);
-    if (result.ok()) version_ = result->snapshot->version();
-    running_ = false;
-    step_bytes_ -= running_bytes_;
-    reply_bytes_ += static_cast<int64_t>(reply.Length());
-    replies_.push_back(std::move(reply));
-    has_news_ = true;
+    version_ = version;
+    running_.reset();
+  }
+  Advance();
+}
+
+void StepStream::OnStepped(int64_t step, const absl::StatusOr<StepResult>& result) {
+  grpc::ByteBuffer bytes = ToReply(result);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (running_ == step) {
+      if (result.ok()) version_ = result->snapshot->version();
+      running_.reset();
+    }
+    Reply& reply = replies_[static_cast<size_t>(step - sent_count_)];
+    step_bytes_ -= std::exchange(reply.step_bytes, 0);
+    reply_bytes_ += static_cast<int64_t>(bytes.Length());
+    reply.bytes = std::move(bytes);
+    has_news_ = has_news_ || step == sent_count_;
   }
   Advance();
 }
@@ -219,8 +241,8 @@ void StepStream::Advance() {
     if (std::exchange(advancing_, true)) return;  // Whoever is at it will see what there is now to do.
   }
   while (true) {
-    absl::StatusOr<StepRequest> step;
-    switch (NextAction(step)) {
+    std::optional<Started> started;
+    switch (NextAction(started)) {
       case Action::kNone:
         return;
       case Action::kSend:
@@ -232,25 +254,25 @@ void StepStream::Advance() {
         });
         break;
       case Action::kStep:
-        Run(std::move(step));
+        Run(*std::move(started));
         break;
     }
   }
 }
 
 // Replies leave and the next message is asked for before a step runs, as it may run inside the call.
-StepStream::Action StepStream::NextAction(absl::StatusOr<StepRequest>& step) {
+StepStream::Action StepStream::NextAction(std::optional<Started>& started) {
   const absl::MutexLock lock(&mutex_);
   if (std::exchange(has_news_, false)) return Action::kSend;
   if (MayRead()) {
     reading_ = true;
     return Action::kRead;
   }
-  if (!running_ && !waiting_.empty() && reply_bytes_ < max_bytes_) {
+  if (!running_.has_value() && !waiting_.empty() && reply_bytes_ < max_bytes_) {
     if (context_.Check().ok()) {
-      running_ = true;
-      step = std::move(waiting_.front().step);
-      running_bytes_ = waiting_.front().byte_count;
+      running_ = sent_count_ + std::ssize(replies_);
+      replies_.push_back({.step_bytes = waiting_.front().byte_count});
+      started.emplace(*running_, std::move(waiting_.front().step));
       waiting_.pop_front();
       return Action::kStep;
     }
@@ -261,13 +283,14 @@ StepStream::Action StepStream::NextAction(absl::StatusOr<StepRequest>& step) {
 }
 
 bool StepStream::MayRead() const {
-  const size_t in_flight = waiting_.size() + (running_ ? 1 : 0) + replies_.size();
+  const size_t in_flight = waiting_.size() + replies_.size();
   return answered_ && !reading_ && !requests_ended_ && !draining_ && in_flight < kMaxInFlight &&
          step_bytes_ < max_bytes_ && reply_bytes_ < max_bytes_;
 }
 
-void StepStream::Run(absl::StatusOr<StepRequest> step) {
-  if (!step.ok()) return OnStepped(step.status());
+void StepStream::Run(Started started) {
+  auto& [number, step] = started;
+  if (!step.ok()) return OnStepped(number, step.status());
   {
     const absl::MutexLock lock(&mutex_);
     if (branch_.has_value()) {
@@ -280,20 +303,23 @@ void StepStream::Run(absl::StatusOr<StepRequest> step) {
   step->durability = durability_;
   step->max_reply_bytes = max_bytes_;
   step->call = context_;
-  engine_->Step(*std::move(step), [self = shared_from_this()](const absl::StatusOr<StepResult>& result) {
-    self->OnStepped(result);
-  });
+  step->on_visible = [self = shared_from_this()](Version version) { self->OnVisible(version); };
+  engine_->Step(*std::move(step),
+                [self = shared_from_this(), number](const absl::StatusOr<StepResult>& result) {
+                  self->OnStepped(number, result);
+                });
 }
 
 absl::StatusOr<std::optional<grpc::ByteBuffer>> StepStream::NextReply() {
   std::optional<grpc::ByteBuffer> reply;
   {
     const absl::MutexLock lock(&mutex_);
-    if (!replies_.empty()) {
-      reply = std::move(replies_.front());
+    if (!replies_.empty() && replies_.front().bytes.has_value()) {
+      reply = std::move(replies_.front().bytes);
       replies_.pop_front();
+      ++sent_count_;
       reply_bytes_ -= static_cast<int64_t>(reply->Length());
-    } else if (running_ || !waiting_.empty() || !(requests_ended_ || draining_)) {
+    } else if (!replies_.empty() || !waiting_.empty() || !(requests_ended_ || draining_)) {
       return std::nullopt;
     } else if (requests_ended_) {
       return grpc::ByteBuffer();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -15,12 +16,40 @@
 #include "gtest/gtest.h"
 #include "server/rpc/test_server.h"
 #include "stepwell/engine/await.h"
-#include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/testing/forwarding_store.h"
 
 namespace stepwell::server {
 namespace {
 
 using ::testing::HasSubstr;
+
+// A store in memory that says it has a disk, which takes as long as the test likes.
+class SlowDiskStore final : public testing::ForwardingStore {
+ public:
+  void Commit(CommitBatch batch, Durability durability, DoneCallback visible, DoneCallback durable) override {
+    if (durability == Durability::kSync) {
+      durable = [this, durable = std::move(durable)](const absl::Status&) mutable {
+        const absl::MutexLock lock(&mutex_);
+        unsynced_.push_back(std::move(durable));
+      };
+    }
+    ForwardingStore::Commit(std::move(batch), Durability::kAsync, std::move(visible), std::move(durable));
+  }
+
+  // What is to be told that a commit is synced, of `count` commits that wait for it; in their order.
+  std::vector<DoneCallback> AwaitUnsynced(size_t count) {
+    const auto enough = [&] {
+      mutex_.AssertReaderHeld();
+      return unsynced_.size() >= count;
+    };
+    const absl::MutexLock lock(&mutex_, absl::Condition(&enough));
+    return std::exchange(unsynced_, {});
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<DoneCallback> unsynced_ ABSL_GUARDED_BY(mutex_);
+};
 
 class StepStreamTest : public ::testing::Test {
  protected:
@@ -61,10 +90,11 @@ class StepStreamTest : public ::testing::Test {
   }
   void GoOn() { go_on_.Notify(); }
 
-  void Open() {
+  void Open(v1::Durability durability = v1::DURABILITY_UNSPECIFIED) {
     stream_ = stub_->StepStream(&context_);
     v1::StepStreamRequest request;
     request.mutable_open()->mutable_state()->set_branch("live");
+    request.mutable_open()->set_durability(durability);
     ASSERT_TRUE(stream_->Write(request));
     v1::StepStreamResponse reply;
     ASSERT_TRUE(stream_->Read(&reply));
@@ -99,7 +129,7 @@ class StepStreamTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  MemoryStore store_;
+  SlowDiskStore store_;
   ModelRepository models_;
   absl::Notification held_;
   absl::Notification go_on_;
@@ -201,6 +231,30 @@ TEST_F(StepStreamTest, StepWhoseTurnIsTakenByAnotherCallLosesItsPlace) {
   stream_->WritesDone();
   EXPECT_TRUE(stream_->Finish().ok());
   EXPECT_EQ(Head().step_count, 2);
+}
+
+TEST_F(StepStreamTest, StepDoesNotWaitForTheDiskOfTheOneBeforeAndItsAnswerDoes) {
+  Open(v1::DURABILITY_SYNC);
+  for (int i = 0; i < 3; ++i) Write(1);
+  std::vector<Store::DoneCallback> synced = store_.AwaitUnsynced(3);
+  EXPECT_EQ(Head().step_count, 3);
+  std::move(synced[1])(absl::InternalError("the disk is broken"));
+  std::move(synced[2])(absl::OkStatus());
+  v1::StepStreamRequest bad;
+  bad.mutable_step()->set_method("no_such_method");
+  ASSERT_TRUE(stream_->Write(bad));
+  stream_->WritesDone();
+  Ping();
+  std::move(synced[0])(absl::OkStatus());
+
+  v1::StepStreamResponse replies[4];
+  for (v1::StepStreamResponse& reply : replies) ASSERT_TRUE(stream_->Read(&reply));
+  EXPECT_GT(replies[0].response().version(), 0) << replies[0].DebugString();
+  EXPECT_THAT(replies[1].status().message(), HasSubstr("the disk is broken")) << replies[1].DebugString();
+  EXPECT_EQ(replies[2].response().version(), Head().version.value()) << replies[2].DebugString();
+  EXPECT_THAT(replies[3].status().message(), HasSubstr("no_such_method")) << replies[3].DebugString();
+  EXPECT_FALSE(stream_->Read(&replies[0]));
+  EXPECT_TRUE(stream_->Finish().ok());
 }
 
 }  // namespace

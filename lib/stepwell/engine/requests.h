@@ -2,6 +2,7 @@
 #define STEPWELL_ENGINE_REQUESTS_H_
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -99,6 +100,10 @@ struct StepRequest {
   std::string request_id;
   std::optional<Durability> durability;
   CallContext call;
+  // Where it is to be durable before it is answered: called once with the new version when others can see
+  // that, so that what comes next need not wait for the disk. Not when the step fails, mints nothing, or is a
+  // repeat.
+  std::function<void(Version)> on_visible;
 };
 
 struct StepResult {

@@ -22,6 +22,7 @@ Step::Step(const TransitionContext& context, StepRequest&& request, std::optiona
       max_reply_bytes_(request.max_reply_bytes),
       keep_(request.keep),
       check_finite_(request.check_finite),
+      on_visible_(std::move(request.on_visible)),
       done_(std::move(done)) {}
 
 absl::Status Step::Prepare() {
@@ -98,6 +99,10 @@ absl::Status Step::Fetch(const MethodResult& computed) {
   if (!taken.ok()) return taken.status();
   result_.fetched = *std::move(taken);
   return absl::OkStatus();
+}
+
+void Step::TellVisible() {
+  if (on_visible_ != nullptr) on_visible_(made().back()->version());
 }
 
 void Step::Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot) {

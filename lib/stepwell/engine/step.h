@@ -2,6 +2,7 @@
 #define STEPWELL_ENGINE_STEP_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,7 @@ class Step final : public Transition {
   absl::Duration ComputeTime() const override { return method_->typical_run_time(1); }
   absl::StatusOr<NewVersions> Compute() override { return Receive(method_->Run(inputs_, state())); }
   void Wait() override;
+  void TellVisible() override;
   void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) override;
 
   absl::Status Fetch(const MethodResult& computed);
@@ -63,6 +65,7 @@ class Step final : public Transition {
   const int64_t max_reply_bytes_;
   const bool keep_;
   const bool check_finite_;
+  const std::function<void(Version)> on_visible_;
   Callback done_;
 
   std::shared_ptr<StepGatherer> gatherer_;

@@ -123,6 +123,7 @@ void Transition::OnVisible(absl::StatusOr<Snapshots>&& made) {
   if (!made.ok()) return End(made.status());
   made_ = *std::move(made);
   LeaveTurn();  // The next step of the branch need not wait for this one's disk.
+  if (durability() == Durability::kSync) TellVisible();
 }
 
 void Transition::OnDurable(absl::Status durable) {

@@ -77,6 +77,9 @@ class Transition : public std::enable_shared_from_this<Transition> {
   virtual const Method* method() const = 0;
   // Called when Compute is not to run inside the call that has prepared this: a worker is to call Run.
   virtual void Wait();
+  // Called at most once, before Finish: others can see the newest snapshot, which is not yet durable, as
+  // asked.
+  virtual void TellVisible() {}
   // Called once: with the newest snapshot, with the one that this started from when none was minted, or with
   // the error.
   virtual void Finish(absl::StatusOr<std::shared_ptr<const Snapshot>> result) = 0;
