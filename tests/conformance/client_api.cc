@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "stepwell/client/client.h"
+#include "stepwell/storage/testing/temporary_directory.h"
 #include "tests/conformance/api.h"
 #include "tests/e2e/server_process.h"
 
@@ -158,9 +159,8 @@ class ClientWatch final : public Api::Watch {
 
 class ClientApi final : public Api {
  public:
-  explicit ClientApi(const std::filesystem::path& models)
-      : server_(models, {"--max-branch-moves", absl::StrCat(kMaxBranchMoves), "--retention-min-age-seconds",
-                         "0", "--retention-pause-seconds", "0.01"}),
+  explicit ClientApi(const std::filesystem::path& models, const std::vector<std::string>& flags = {})
+      : server_(models, With(flags)),
         client_(client::Client::Connect({.address = server_.address(), .retry = {.max_attempts = 1}})) {}
 
   std::string Reason(const absl::Status& status) const override { return client::ErrorReason(status); }
@@ -370,6 +370,11 @@ class ClientApi final : public Api {
   }
 
  private:
+  static std::vector<std::string> With(std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--max-branch-moves", absl::StrCat(kMaxBranchMoves),
+                               "--retention-min-age-seconds", "0", "--retention-pause-seconds", "0.01"});
+    return flags;
+  }
   static absl::StatusOr<Stepped> SteppedOf(const absl::StatusOr<client::StepResult>& stepped) {
     if (!stepped.ok()) return stepped.status();
     return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
@@ -379,11 +384,17 @@ class ClientApi final : public Api {
   const std::unique_ptr<client::Client> client_;
 };
 
+std::unique_ptr<Api> OfMemory(const std::filesystem::path& models) {
+  return std::make_unique<ClientApi>(models);
+}
+
+std::unique_ptr<Api> OfDisk(const std::filesystem::path& models) {
+  static TemporaryDirectory directory;
+  return std::make_unique<ClientApi>(models, std::vector<std::string>{"--data-dir", directory.New()});
+}
+
 INSTANTIATE_TEST_SUITE_P(Reached, Conformance,
-                         ::testing::Values(Way{"Client",
-                                               [](const std::filesystem::path& models) {
-                                                 return std::unique_ptr<Api>(new ClientApi(models));
-                                               }}),
+                         ::testing::Values(Way{"Client", OfMemory}, Way{"ClientOfDisk", OfDisk}),
                          ::testing::PrintToStringParamName());
 
 }  // namespace
