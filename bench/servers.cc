@@ -6,8 +6,8 @@
 namespace stepwell::bench {
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartStepwelld(const std::filesystem::path& models) {
-  return ChildProcess::Start(
-      {STEPWELLD, "--models", models.string(), "--listen", "127.0.0.1:0", "--log-level", "error"});
+  return ChildProcess::Start({STEPWELLD, "--models", models.string(), "--in-memory", "--listen",
+                              "127.0.0.1:0", "--log-level", "error"});
 }
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartEcho(const std::string& reply) {

@@ -11,7 +11,8 @@
 
 namespace stepwell::bench {
 
-// The real stepwelld on a repository of models, with its defaults but for the port, which is any free one.
+// The real stepwelld on a repository of models, in memory and on any free port; its other settings are the
+// defaults.
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartStepwelld(const std::filesystem::path& models);
 
 // The raw server, which answers unary calls, and every message of a stream, with `reply`.

@@ -51,7 +51,8 @@ cmake --build --preset release --target "${targets[@]}" ||
   fail "the build failed; the compiler's words are above"
 
 say "3/4 server, on examples/models"
-exec {server_out}< <(exec "$build/server/stepwelld" --models examples/models --listen 127.0.0.1:0 2>"$work/server.log")
+exec {server_out}< <(exec "$build/server/stepwelld" --models examples/models --in-memory --listen 127.0.0.1:0 \
+  2>"$work/server.log")
 server_pid=$!
 address=''
 if read -r -t 60 line <&"$server_out"; then address=${line#listening on }; fi

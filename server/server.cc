@@ -1,6 +1,9 @@
 #include "server/server.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -32,10 +35,23 @@ void LogModels(const ModelRepository& models) {
   }
 }
 
+std::string Counted(int64_t count, absl::string_view one, absl::string_view several) {
+  return absl::StrCat(count, " ", count == 1 ? one : several);
+}
+
+// What the store of an earlier server has.
+std::string Found(const RocksDbStore& store) {
+  const auto branches = static_cast<int64_t>(store.branch_count());
+  const int64_t snapshots = store.EstimateSnapshotCount();
+  if (branches == 0 && snapshots == 0) return "nothing was found";
+  return absl::StrCat(Counted(branches, "branch", "branches"), " and about ",
+                      Counted(snapshots, "snapshot", "snapshots"), " were found");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Open(const Config& config) {
-  if (config.data_dir.empty()) {
+  if (config.in_memory) {
     return absl::WrapUnique(new Server(config, std::make_unique<MemoryStore>(config.store),
                                        absl::StrCat("in memory, up to ", config.store.max_bytes,
                                                     " bytes of them, lost when the server stops")));
@@ -45,10 +61,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Open(const Config& config) {
                           .max_requests = config.store.max_requests,
                           .max_request_age = config.store.max_request_age});
   if (!store.ok()) return store.status();
-  const size_t branches = (*store)->branch_count();
-  return absl::WrapUnique(
-      new Server(config, *std::move(store),
-                 absl::StrCat("in ", config.data_dir, ", where ", branches, " branches were found")));
+  std::string kept =
+      absl::StrCat("in ", std::filesystem::absolute(config.data_dir).string(), ", where ", Found(**store));
+  return absl::WrapUnique(new Server(config, *std::move(store), std::move(kept)));
 }
 
 Server::Server(const Config& config, std::unique_ptr<Store> store, std::string kept)

@@ -72,14 +72,21 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
     if (!level.ok()) return level.status();
     config.log_level = *level;
   }
-  config.data_dir = message.data_dir();
+  if (message.in_memory() && message.has_data_dir()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data_dir is \"", message.data_dir(), "\"; expected none with in_memory"));
+  }
+  if (message.has_data_dir() && message.data_dir().empty()) {
+    return absl::InvalidArgumentError("data_dir is \"\"; expected a folder, or in_memory instead of it");
+  }
+  config.in_memory = message.in_memory();
+  if (message.has_data_dir()) config.data_dir = message.data_dir();
   if (message.has_durability()) {
     const absl::StatusOr<Durability> durability = ParseDurability(message.durability());
     if (!durability.ok()) return durability.status();
-    if (*durability == Durability::kSync && config.data_dir.empty()) {
+    if (*durability == Durability::kSync && config.in_memory) {
       return absl::InvalidArgumentError(
-          "durability is \"SYNC\"; expected a data_dir with it, or \"ASYNC\": states in memory survive "
-          "nothing");
+          "durability is \"SYNC\"; expected \"ASYNC\" with in_memory: states in memory survive nothing");
     }
     config.engine.default_durability = *durability;
   }
@@ -183,13 +190,15 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
   app.add_option_function<std::string>(
          "--data-dir", [&flags](const std::string& folder) { flags.set_data_dir(folder); },
          "Where states are kept on disk, a folder of this server's own; made where there is none. Default: "
-         "in "
-         "memory alone, lost when the server stops")
+         "stepwell-data")
       ->type_name("DIR");
+  app.add_flag_callback(
+      "--in-memory", [&flags] { flags.set_in_memory(true); },
+      "Keep states in memory alone, instead of a data directory: they are lost when the server stops");
   app.add_option_function<std::string>(
          "--durability", [&flags](const std::string& durability) { flags.set_durability(durability); },
-         "When what names no durability is answered: ASYNC, once others see it, or SYNC, once it is on disk, "
-         "which takes --data-dir. Default ASYNC")
+         "When what names no durability is answered: ASYNC, once others see it, or SYNC, once it is on disk. "
+         "Default ASYNC")
       ->type_name("DURABILITY");
   app.add_option_function<std::string>(
          "--log-level", [&flags](const std::string& level) { flags.set_log_level(level); },
@@ -200,7 +209,7 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "The largest request, and the most bytes of arrays in one reply. Default 64 MiB");
   integer(
       "--max-state-bytes", [&flags](int64_t value) { flags.set_max_state_bytes(value); },
-      "What all snapshots may take together in memory; with --data-dir, what one WriteArrays may bring. "
+      "What one WriteArrays may bring; with --in-memory, also what all snapshots may take together. "
       "Default 4 GiB");
   integer(
       "--worker-threads", [&flags](int64_t value) { flags.set_worker_threads(value); },
@@ -307,6 +316,8 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
   absl::StatusOr<ServerConfig> message = ParseMessage(*text, file);
   if (!message.ok()) return message.status();
   if (!flags.listen().empty()) message->clear_listen();
+  if (flags.has_data_dir()) message->clear_in_memory();
+  if (flags.has_in_memory()) message->clear_data_dir();
   message->MergeFrom(flags);
   return FromMessage(*message);
 }

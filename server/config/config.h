@@ -22,7 +22,9 @@ struct Config {
   int64_t max_message_bytes = int64_t{64} << 20;
   absl::Duration grace_period = absl::Seconds(10);
   RepositoryOptions repository = {.root = "models"};
-  std::string data_dir;      // Where the store on disk is; empty: states are in memory alone.
+  // Where the store on disk is.
+  std::string data_dir = "stepwell-data";
+  bool in_memory = false;    // Instead of that.
   MemoryStoreOptions store;  // Its limits of requests are those of a store on disk, too.
   EngineOptions engine;
 

@@ -1,6 +1,8 @@
 #include "server/config/config.h"
 
+#include <fstream>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -29,6 +31,7 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   const Config defaults;
   EXPECT_EQ(shipped->listen, defaults.listen);
   EXPECT_EQ(shipped->data_dir, defaults.data_dir);
+  EXPECT_EQ(shipped->in_memory, defaults.in_memory);
   EXPECT_EQ(shipped->engine.default_durability, defaults.engine.default_durability);
   EXPECT_EQ(shipped->log_level, defaults.log_level);
   EXPECT_EQ(shipped->max_message_bytes, defaults.max_message_bytes);
@@ -110,11 +113,39 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   EXPECT_EQ(config->engine.default_durability, Durability::kSync);
 }
 
-TEST(ConfigTest, SyncWithoutADiskIsRefused) {
-  const absl::Status status = Parse({"--durability", "SYNC"}).status();
+TEST(ConfigTest, StatesAreOnDiskUnlessTheyAreToBeInMemory) {
+  EXPECT_FALSE(Parse({})->in_memory);
+  EXPECT_EQ(Parse({})->data_dir, "stepwell-data");
+  EXPECT_TRUE(Parse({"--in-memory"})->in_memory);
+  EXPECT_TRUE(ParseConfig("in_memory: true", "x")->in_memory);
+}
+
+TEST(ConfigTest, FlagOfEitherStoreWinsOverTheFile) {
+  const absl::StatusOr<Config> in_memory = Parse({"--config", kShipped, "--in-memory"});
+  ASSERT_TRUE(in_memory.ok()) << in_memory.status();
+  EXPECT_TRUE(in_memory->in_memory);
+  const std::string file = ::testing::TempDir() + "/in_memory.textproto";
+  std::ofstream(file) << "in_memory: true";
+  const absl::StatusOr<Config> on_disk = Parse({"--config", file.c_str(), "--data-dir", "d"});
+  ASSERT_TRUE(on_disk.ok()) << on_disk.status();
+  EXPECT_FALSE(on_disk->in_memory);
+  EXPECT_EQ(on_disk->data_dir, "d");
+}
+
+TEST(ConfigTest, StoreThatIsNotOneIsRefused) {
+  const absl::Status both = Parse({"--in-memory", "--data-dir", "d"}).status();
+  EXPECT_EQ(both.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(both.message(), "data_dir is \"d\"; expected none with in_memory");
+  const absl::Status none = ParseConfig("data_dir: \"\"", "x").status();
+  EXPECT_EQ(none.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(none.message(), "x: data_dir is \"\"; expected a folder, or in_memory instead of it");
+}
+
+TEST(ConfigTest, SyncInMemoryIsRefused) {
+  const absl::Status status = Parse({"--durability", "SYNC", "--in-memory"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("durability is \"SYNC\"; expected a data_dir"));
-  EXPECT_TRUE(Parse({"--durability", "ASYNC"}).ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("durability is \"SYNC\"; expected \"ASYNC\""));
+  EXPECT_TRUE(Parse({"--durability", "SYNC"}).ok());
 }
 
 TEST(ConfigTest, DurabilityThatIsNoneIsNamed) {

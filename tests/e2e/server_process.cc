@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -26,6 +27,7 @@ void ServerProcess::Start(const std::filesystem::path& models, const std::vector
   std::vector<std::string> arguments = {STEPWELLD,     "--models",    models.string(), "--listen",
                                         "127.0.0.1:0", "--log-level", "error"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
+  if (std::ranges::find(flags, "--data-dir") == flags.end()) arguments.push_back("--in-memory");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

@@ -10,7 +10,8 @@
 
 namespace stepwell::testing {
 
-// The real stepwelld in a process of its own, on a port of its own choice.
+// The real stepwelld in a process of its own, on a port of its own choice; in memory unless it is given a
+// --data-dir.
 class ServerProcess {
  public:
   // Starts it on `models` with further flags and waits until it listens; the test fails when it does not.

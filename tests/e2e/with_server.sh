@@ -4,7 +4,7 @@
 set -euo pipefail
 stepwelld=$1 models=$2
 shift 2
-exec {out}< <(exec "$stepwelld" --models "$models" --listen 127.0.0.1:0 --log-level error)
+exec {out}< <(exec "$stepwelld" --models "$models" --in-memory --listen 127.0.0.1:0 --log-level error)
 server=$!
 trap 'kill "$server"' EXIT
 if ! read -r line <&"$out"; then

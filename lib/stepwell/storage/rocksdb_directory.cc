@@ -1,6 +1,9 @@
 #include "stepwell/storage/rocksdb_directory.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
@@ -33,13 +36,25 @@ bool HoldsData(absl::string_view file) {
   return absl::EndsWith(file, ".sst") || absl::EndsWith(file, ".blob") || absl::EndsWith(file, ".log");
 }
 
+// Makes the directory at `path` where there is none: its owner's alone, as states may be nobody else's
+// business.
+absl::Status Make(const std::string& path) {
+  namespace fs = std::filesystem;
+  fs::path made = fs::path(path).lexically_normal();
+  if (!made.has_filename()) made = made.parent_path();  // "a/" is "a".
+  std::error_code error;
+  if (made.has_parent_path()) fs::create_directories(made.parent_path(), error);
+  if (error) return DirectoryNotWritable(path, error.message());
+  if (mkdir(made.c_str(), S_IRWXU) == 0 || errno == EEXIST) return absl::OkStatus();
+  return DirectoryNotWritable(path, std::generic_category().message(errno));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RocksDbDirectory>> RocksDbDirectory::Open(std::string path,
                                                                          rocksdb::Env* env) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return DirectoryNotWritable(path, error.message());
+  const absl::Status made = Make(path);
+  if (!made.ok()) return made;
   auto directory = absl::WrapUnique(new RocksDbDirectory(std::move(path), env));
   absl::Status opened = directory->CheckFiles();
   if (opened.ok()) opened = directory->Lock();

@@ -38,6 +38,16 @@ TEST_F(RocksDbDirectoryTest, IsMadeWhereThereIsNoneWithThoseAboveIt) {
   EXPECT_TRUE(Open(path_ + "/a/b").ok()) << "and opened again";
 }
 
+TEST_F(RocksDbDirectoryTest, ThatIsMadeIsItsOwnersAlone) {
+  ASSERT_TRUE(Open(path_ + "/new/").ok());
+  EXPECT_EQ(std::filesystem::status(path_ + "/new").permissions(), std::filesystem::perms::owner_all);
+  const std::string there = path_ + "/there";
+  std::filesystem::create_directory(there);
+  std::filesystem::permissions(there, std::filesystem::perms(0750));
+  ASSERT_TRUE(Open(there).ok());
+  EXPECT_EQ(std::filesystem::status(there).permissions(), std::filesystem::perms(0750)) << "left as it was";
+}
+
 TEST_F(RocksDbDirectoryTest, ThatAnotherStoreHasOpenIsRefusedUntilThatIsClosed) {
   auto first = RocksDbStore::Open({.path = path_});
   ASSERT_TRUE(first.ok()) << first.status();

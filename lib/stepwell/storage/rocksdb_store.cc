@@ -171,6 +171,13 @@ size_t RocksDbStore::branch_count() const {
   return branches_.size();
 }
 
+int64_t RocksDbStore::EstimateSnapshotCount() const {
+  uint64_t count = 0;
+  database_->db().GetIntProperty(database_->family(Family::kSnapshots),
+                                 rocksdb::DB::Properties::kEstimateNumKeys, &count);
+  return static_cast<int64_t>(count);
+}
+
 void RocksDbStore::OnWritten(Committer::Works works) {
   {
     absl::MutexLock lock(&mutex_);

@@ -84,6 +84,10 @@ class RocksDbStore final : public Store, private Committer::Observer {
   // How many branches there are.
   size_t branch_count() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // About how many snapshots there are, without looking: one whose labels were changed lately may count
+  // twice.
+  int64_t EstimateSnapshotCount() const;
+
  private:
   using Record = RocksDbOverlay::Record;
   using Records = std::vector<Record>;
