@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image, brings docker/compose.yaml up and holds it to what it says: the server becomes healthy and is not
-# root on a root file system that it cannot write, the demo's numbers arrive, what is published can be reached, and
-# SIGTERM ends the server in good order. Takes all down again, volumes too; the image stays, for the next build to
+# root on a root file system that it cannot write, the demo's numbers arrive, what is published can be reached, states are
+# there after a restart and after down and up, and SIGTERM ends the server in good order. Takes all down again, volumes too; the image stays, for the next build to
 # start from. Runs beside other projects: under a name of its own, on a free port.
 #
 # Where no Docker daemon with compose v2 answers, it prints "skipped: " with the reason and exits with 0, because what
@@ -82,6 +82,32 @@ for phase in calm burst rest; do
 done
 grep -q 'is as it was: count, mean and variance bit for bit' <<<"$log" ||
   fail "the demo did not find the version before the burst as it was"
+
+# What a client sees of the branch "kept": its state, and its history with the times of its versions; but whether they
+# are on the disk yet.
+kept() {
+  compose exec -T server sh -c 'stepwell get kept --json && stepwell log kept --json' | sed 's/"durable":[a-z]*,//g'
+}
+expect_kept() {
+  local now
+  now=$(kept) || fail "the branch cannot be read after $1"
+  [ "$now" = "$before" ] || fail "after $1 the branch is $now; expected $before"
+  say "the branch and its history are there after $1"
+}
+compose exec -T server sh -c \
+  'stepwell make counter --branch kept && stepwell step kept --input x=5 && stepwell step kept --input x=2' \
+  >/dev/null || fail "the server does not step"
+before=$(kept)
+[ "$(grep -o '"model":"counter"' <<<"$before" | wc -l)" = 3 ] || fail "the branch is $before; expected 3 versions"
+say "restarting the server"
+compose restart server >/dev/null 2>&1
+compose up --detach --wait server >/dev/null 2>&1 || fail "the server did not come back after a restart"
+expect_kept "a restart"
+say "taking all down but the volume, and up again"
+compose down --timeout 30 >/dev/null 2>&1 || fail "the services cannot be taken down"
+compose up --detach --wait server >/dev/null 2>&1 || fail "the server did not come back on its volume"
+server=$(compose ps --all --quiet server)
+expect_kept "down and up"
 
 say "stopping the server"
 compose stop server >/dev/null 2>&1
