@@ -3,25 +3,28 @@
 
 #include <sys/types.h>
 
-#include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/e2e/program.h"
+
 namespace stepwell::testing {
 
-// The real stepwelld in a process of its own, on a port of its own choice; in memory unless it is given a
-// --data-dir.
+// The real stepwelld in a process of its own; in memory unless it is given a --data-dir.
 class ServerProcess {
  public:
   // Starts it on `models` with further flags and waits until it listens; the test fails when it does not.
-  explicit ServerProcess(const std::filesystem::path& models, const std::vector<std::string>& flags = {});
+  // `listen` is where; by default on a port of its own choice.
+  explicit ServerProcess(const std::filesystem::path& models, const std::vector<std::string>& flags = {},
+                         const std::string& listen = "127.0.0.1:0");
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   const std::string& address() const { return address_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return program_->pid(); }
 
   // Sends SIGTERM and waits for the end; the exit code, or -1 when a signal ended it.
   int Stop();
@@ -30,10 +33,9 @@ class ServerProcess {
   void Kill();
 
  private:
-  void Start(const std::filesystem::path& models, const std::vector<std::string>& flags);
+  void Start();
 
-  pid_t pid_ = -1;
-  std::FILE* lines_ = nullptr;  // Its stdout: it may say more, and must not write to a closed pipe.
+  std::optional<Program> program_;
   std::string address_;
 };
 

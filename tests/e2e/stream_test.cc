@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "tests/e2e/server_fixture.h"
 #include "tests/e2e/tcp_proxy.h"
 
@@ -244,12 +245,41 @@ TEST_F(StreamTest, ServerThatStaysAwayEndsTheStream) {
   const auto client = Client::Connect(
       {.address = server->address(), .retry = {.max_attempts = 2, .initial_backoff = absl::Milliseconds(1)}});
   ASSERT_TRUE(client->MakeState({.model = "counter", .branch = "away"}).ok());
-  auto stream = client->OpenStream({.state = BranchName{"away"}});
+  auto stream = client->OpenStream({.state = BranchName{"away"}}, {.timeout = absl::Milliseconds(500)});
   ASSERT_TRUE(stream.ok()) << stream.status();
   server = nullptr;
   ASSERT_TRUE((*stream)->Write(Add(1)).ok());
   EXPECT_FALSE((*stream)->Read().has_value());
   EXPECT_EQ((*stream)->Finish().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(StreamTest, ServerThatIsAwayForLongerThanACallIsRepeatedIsWaitedFor) {
+  const std::filesystem::path data = repository_ / ".data";
+  std::optional<ServerProcess> server;
+  const auto start = [&](const std::string& listen) {
+    server.emplace(repository_, std::vector<std::string>{"--data-dir", data.string()}, listen);
+  };
+  start("127.0.0.3:0");  // No other program connects from there and takes the port meanwhile.
+  const std::string address = server->address();
+  int pauses = 0;
+  const auto client = Client::Connect({.address = address,
+                                       .retry = {.max_attempts = 2, .max_backoff = absl::Milliseconds(100)},
+                                       .sleep = [&](absl::Duration pause) {
+                                         if (++pauses == 5) start(address);
+                                         absl::SleepFor(pause);
+                                       }});
+  ASSERT_TRUE(
+      client->MakeState({.model = "counter", .branch = "away", .durability = client::Durability::kSync})
+          .ok());
+  auto stream = client->OpenStream({.state = BranchName{"away"}, .durability = client::Durability::kSync});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_TRUE((*stream)->Write(Add(1)).ok());
+  EXPECT_EQ(Next(**stream), 1);
+  server->Kill();
+  ASSERT_TRUE((*stream)->Write(Add(1)).ok());
+  EXPECT_EQ(Next(**stream), 2);
+  EXPECT_GE(pauses, 5);
+  EXPECT_TRUE((*stream)->Finish().ok());
 }
 
 TEST_F(StreamTest, AnswerThatDoesNotComeInTimeEndsTheStream) {

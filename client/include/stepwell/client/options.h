@@ -14,7 +14,7 @@ namespace stepwell::client {
 
 /// How a call that fails with UNAVAILABLE is repeated, if it may be: it is a read, or has a request_id. The
 /// n-th pause is chosen at random between half and all of initial_backoff * multiplier^(n-1), at most
-/// max_backoff.
+/// max_backoff. The two bounds are also those of the channel's own pauses, after which it tries to connect.
 struct RetryOptions {
   int max_attempts = 5;  ///< The first among them; 1: never repeat.
   absl::Duration initial_backoff = absl::Milliseconds(100);

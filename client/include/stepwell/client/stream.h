@@ -54,8 +54,9 @@ struct StreamStep {
 /// A step that fails leaves the stream where it was; the next goes on from there. On a branch each step is
 /// ABORTED (HEAD_MOVED) once another call has moved the head.
 ///
-/// When the connection breaks (UNAVAILABLE), Read opens another, with the pauses and up to the attempts of
-/// RetryOptions, and every step is still done once and answered once:
+/// When the connection breaks (UNAVAILABLE), Read opens another, with the pauses of RetryOptions, for as long
+/// as CallOptions::timeout says since the break (with max_attempts 1, never), and every step is still done
+/// once and answered once:
 ///
 /// - On a branch, the stream labels each snapshot that it makes with its own number and that of the step
 ///   ("stepwell.stream": "3f2a…/17"), and reads the branch's history back to the last version it knows. Steps
