@@ -23,11 +23,15 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   const std::string& address() const { return address_; }
+  pid_t pid() const { return pid_; }
+
+  // Ends it at once, wherever it is.
+  void Kill();
 
  private:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}
 
-  const pid_t pid_;
+  pid_t pid_;  // 0 when it has been killed.
   std::string address_;
 };
 

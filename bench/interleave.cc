@@ -52,6 +52,9 @@ Result Judge(const MeasureInfo& info, absl::Span<const Sample> samples) {
   if (info.goal.kind == Goal::Kind::kRatioAtLeast) {
     result.goal = absl::StrFormat("ratio >= %.2f", info.goal.bound);
     result.holds = result.ratio >= info.goal.bound;
+  } else if (info.goal.kind == Goal::Kind::kAtMost) {
+    result.goal = absl::StrFormat("ours <= %.2f %s", info.goal.bound, info.unit);
+    result.holds = result.ours <= info.goal.bound;
   } else {
     result.goal = absl::StrFormat("ours - ceiling <= %.2f %s", info.goal.bound, info.unit);
     result.holds = Median(Each(samples, [](const Sample& sample) { return sample.ours - sample.ceiling; })) <=

@@ -35,8 +35,8 @@ struct Result {
   // How far the rounds' ratios lie apart: the distance between their quartiles, as a part of `ratio`.
   double spread;
 
-  std::string goal;  // "ratio >= 0.70" or "ours - ceiling <= 2.00 us"
-  bool holds;        // The latter is held against the median of the rounds' own differences.
+  std::string goal;  // "ratio >= 0.70", "ours - ceiling <= 2.00 us" or "ours <= 2.00 s"
+  bool holds;        // A difference is held against the median of the rounds' own.
 };
 
 // `samples` must not be empty.

@@ -21,8 +21,9 @@ constexpr int kExitFailed = 2;
 
 std::vector<MeasureInfo> AllMeasures() {
   std::vector<MeasureInfo> all;
-  for (std::vector<MeasureInfo> some : {UnaryMeasures(), StreamMeasures(), EngineMeasures(), BatchMeasures(),
-                                        VersionMeasures(), GrowingMeasures(), FetchMeasures()}) {
+  for (std::vector<MeasureInfo> some :
+       {UnaryMeasures(), StreamMeasures(), EngineMeasures(), BatchMeasures(), VersionMeasures(),
+        GrowingMeasures(), FetchMeasures(), DurableMeasures(), DiskMeasures()}) {
     std::ranges::move(some, std::back_inserter(all));
   }
   return all;

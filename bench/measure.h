@@ -28,6 +28,7 @@ struct Goal {
   enum class Kind {
     kRatioAtLeast,  // The ratio is `bound` or more.
     kAtMostOver,    // Ours is at most `bound` above the ceiling, in the measure's unit.
+    kAtMost,        // Ours is at most `bound`, in the measure's unit, whatever the ceiling.
   };
   Kind kind;
   double bound;

@@ -27,6 +27,12 @@ std::vector<MeasureInfo> BatchMeasures();
 // appended.
 std::vector<MeasureInfo> GrowingMeasures();
 
+// durable.*: Step on a store on disk, synced against a bare log, and not against a store in memory.
+std::vector<MeasureInfo> DurableMeasures();
+
+// open.*: starting on a store on disk. cold.*: more state than fits in memory.
+std::vector<MeasureInfo> DiskMeasures();
+
 // fetch.*: ReadArrays against a raw stream of the same bytes.
 std::vector<MeasureInfo> FetchMeasures();
 

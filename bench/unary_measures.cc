@@ -3,26 +3,15 @@
 // requests are the same bytes, and so are the replies but for the version in them.
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "bench/counter_steps.h"
 #include "bench/load.h"
 #include "bench/measures.h"
 #include "bench/servers.h"
-#include "stepwell/v1/array.pb.h"
 
 namespace stepwell::bench {
 namespace {
 
 constexpr absl::Duration kSampleTime = absl::Milliseconds(300);
-
-v1::StepRequest StepOfCounter(int64_t version) {
-  v1::StepRequest request;
-  request.mutable_state()->set_version(version);
-  v1::NamedArray& x = *request.add_inputs();
-  x.set_name("x");
-  x.mutable_array()->set_dtype(v1::INT32);
-  x.mutable_array()->set_data(std::string("\1\0\0\0", 4));
-  return request;
-}
 
 class UnaryMeasure final : public Measure {
  public:
@@ -31,22 +20,12 @@ class UnaryMeasure final : public Measure {
     if (!stepwelld.ok()) return stepwelld.status();
     const std::shared_ptr<grpc::Channel> channel = Connect((*stepwelld)->address());
     v1::StateService::Stub stub(channel);
-    std::vector<v1::StepRequest> requests;
-    for (int i = 0; i < outstanding; ++i) {
-      const absl::StatusOr<int64_t> version = MakeState(stub, "counter");
-      if (!version.ok()) return version.status();
-      requests.push_back(StepOfCounter(*version));
-    }
-
-    grpc::ClientContext context;
-    v1::StepResponse reply;
-    const grpc::Status stepped = stub.Step(&context, requests[0], &reply);
-    if (!stepped.ok()) return FromGrpc("Step", stepped);
-    reply.set_version(1 << 20);  // As many bytes as versions have once some steps are made.
-    absl::StatusOr<std::unique_ptr<ChildProcess>> echo = StartEcho(reply.SerializeAsString());
+    absl::StatusOr<CounterSteps> steps = MakeCounters(stub, outstanding);
+    if (!steps.ok()) return steps.status();
+    absl::StatusOr<std::unique_ptr<ChildProcess>> echo = StartEcho(steps->reply);
     if (!echo.ok()) return echo.status();
     return std::make_unique<UnaryMeasure>(*std::move(stepwelld), *std::move(echo), channel,
-                                          std::move(requests));
+                                          std::move(steps->requests));
   }
 
   UnaryMeasure(std::unique_ptr<ChildProcess> stepwelld, std::unique_ptr<ChildProcess> echo,

@@ -12,7 +12,7 @@ table and writes build/bench.json. docs/benchmarks.md says what is compared and 
 A NAME is the id of a measure or a prefix of ids; without one, everything is measured. --list prints the ids.
 Exits with 0 when every goal holds, 1 when one does not, 2 when something could not be built or measured.
 
-  scripts/bench.sh                  everything, in about a minute
+  scripts/bench.sh                  everything; cold.20GB and open.10M take as long as the disk does
   scripts/bench.sh unary engine.gru
 HELP
   exit 0

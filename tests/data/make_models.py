@@ -38,3 +38,13 @@ write("mixed",
       'state { index: "log" dtype: FLOAT32 shape: [-1, 2] given {} }\n'
       'state { index: "key" dtype: UINT32 shape: [2] rng_key {} }\n'
       'method { name: "step" }\n')
+
+# A state of any size, of which every step makes as much anew.
+write("wide",
+      [helper.make_node("Add", ["total", "x"], ["total.next"]),
+       helper.make_node("ReduceMax", ["total.next"], ["y"], keepdims=0)],
+      [("total", TensorProto.FLOAT, ["n"]), ("x", TensorProto.FLOAT, [])],
+      [("y", TensorProto.FLOAT, []), ("total.next", TensorProto.FLOAT, ["n"])],
+      'description: "Adds x to every element of a total of any length; returns the largest"\n'
+      'state { index: "total" dtype: FLOAT32 shape: [-1] given {} }\n'
+      'method { name: "step" }\n')

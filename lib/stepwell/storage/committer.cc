@@ -11,6 +11,10 @@ namespace {
 // A batch is copied into the log and into memory tables as a whole.
 constexpr size_t kMaxBatchBytes = 16 << 20;
 
+// What is written at once, though nobody waits for it.
+constexpr int64_t kManyBytes = 4 << 20;
+constexpr size_t kManyWorks = 4096;
+
 }  // namespace
 
 Committer::Committer(const CommitterOptions& options, RocksDbDatabase* database, Observer* observer)
@@ -45,6 +49,9 @@ void Committer::Push(std::unique_ptr<CommitterWork> work) {
   absl::MutexLock lock(&mutex_);
   held_bytes_ += work->bytes;
   ++held_works_;
+  queued_bytes_ += work->bytes;
+  urgent_ =
+      urgent_ || work->sync || work->awaited || queued_bytes_ >= kManyBytes || queue_.size() >= kManyWorks;
   queue_.push_back(std::move(work));
 }
 
@@ -65,7 +72,12 @@ bool Committer::Take(Queue& works) {
   } else {
     mutex_.AwaitWithTimeout(awaited, absl::FromChrono(sync_by_ - std::chrono::steady_clock::now()));
   }
+  if (!queue_.empty()) {
+    mutex_.AwaitWithTimeout(absl::Condition(this, &Committer::HasUrgentWorkOrStops), options_.gather_time);
+  }
   works.swap(queue_);
+  queued_bytes_ = 0;
+  urgent_ = false;
   if (stopping_) sync_by_ = {};
   return !works.empty() || !unsynced_.empty() || !stopping_;
 }
@@ -87,7 +99,7 @@ void Committer::WriteAll(Queue works) {
     Queue one;
     one.push_back(std::move(work));
     Release(one);
-    observer_->OnFailed(one, failed_.ok() ? added : failed_);
+    Settle(std::move(one), failed_.ok() ? added : failed_);
   }
   Write(batch, batched);
 }
@@ -112,8 +124,7 @@ void Committer::Write(rocksdb::WriteBatch& batch, Queue& works) {
 void Committer::Sync() {
   const rocksdb::Status synced = database_->Sync();
   if (!synced.ok()) return Fail(synced.ToString());
-  observer_->OnSynced(unsynced_);
-  unsynced_.clear();
+  Settle(std::exchange(unsynced_, {}), absl::OkStatus());
   sync_asked_ = false;
 }
 
@@ -123,8 +134,12 @@ void Committer::Fail(absl::string_view detail) {
     absl::MutexLock lock(&mutex_);
     refusal_ = StoreReadOnly(detail);
   }
-  observer_->OnFailed(unsynced_, failed_);
-  unsynced_.clear();
+  Settle(std::exchange(unsynced_, {}), failed_);
+}
+
+void Committer::Settle(Queue works, const absl::Status& how) {
+  observer_->OnSettled(works, how);
+  teller_.Schedule([this, works = std::move(works), how] { observer_->AfterSettled(works, how); });
 }
 
 void Committer::Release(const Queue& works) {

@@ -36,12 +36,18 @@ class NamedWork final : public CommitterWork {
 class Told final : public Committer::Observer {
  public:
   void OnWritten(Committer::Works works) override { Tell(works, "written"); }
-  void OnSynced(Committer::Works works) override { Tell(works, "synced"); }
-  void OnFailed(Committer::Works works, const absl::Status& why) override {
-    Tell(works, GetErrorInfo(why).reason.empty() ? why.message() : GetErrorInfo(why).reason);
+  void OnSettled(Committer::Works works, const absl::Status& how) override {
+    if (how.ok()) return Tell(works, "synced");
+    Tell(works, GetErrorInfo(how).reason.empty() ? how.message() : GetErrorInfo(how).reason);
+  }
+  void AfterSettled(Committer::Works works, const absl::Status& how) override {
+    for (const auto& work : works) {
+      settled.push_back(absl::StrCat(static_cast<const NamedWork&>(*work).name(), how.ok() ? "" : " failed"));
+    }
   }
 
-  std::vector<std::string> told;
+  std::vector<std::string> told;     // On the committer's thread,
+  std::vector<std::string> settled;  // and on the other.
 
  private:
   void Tell(Committer::Works works, absl::string_view what) {
@@ -99,7 +105,41 @@ TEST_F(CommitterTest, WritesWhatWaitsInOrderAndSyncsBeforeItEnds) {
   Finish();
   EXPECT_THAT(told_.told,
               ElementsAre("first written", "a written", "b written", "first synced", "a synced", "b synced"));
+  EXPECT_THAT(told_.settled, ElementsAre("first", "a", "b"));
   EXPECT_TRUE(IsWritten("a") && IsWritten("b"));
+}
+
+TEST(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWithTheNextThatSomebodyDoes) {
+  testing::TemporaryDirectory directory;
+  const auto database = RocksDbDatabase::Open(directory.path(), rocksdb::Env::Default()).value();
+  Told told;
+  Committer committer({.gather_time = absl::Hours(1), .sync_interval = absl::Hours(1)}, database.get(),
+                      &told);
+  absl::Notification added;
+  for (const char* name : {"a", "b"}) committer.Push(std::make_unique<NamedWork>(name, nullptr));
+  auto awaited = std::make_unique<NamedWork>("awaited", [&] {
+    added.Notify();
+    return absl::OkStatus();
+  });
+  awaited->awaited = true;
+  committer.Push(std::move(awaited));
+  EXPECT_TRUE(added.WaitForNotificationWithTimeout(absl::Minutes(1)));
+}
+
+TEST(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWhenItIsALot) {
+  testing::TemporaryDirectory directory;
+  const auto database = RocksDbDatabase::Open(directory.path(), rocksdb::Env::Default()).value();
+  Told told;
+  Committer committer({.gather_time = absl::Hours(1), .sync_interval = absl::Hours(1)}, database.get(),
+                      &told);
+  absl::Notification added;
+  auto work = std::make_unique<NamedWork>("large", [&] {
+    added.Notify();
+    return absl::OkStatus();
+  });
+  work->bytes = 8 << 20;
+  committer.Push(std::move(work));
+  EXPECT_TRUE(added.WaitForNotificationWithTimeout(absl::Minutes(1)));
 }
 
 TEST_F(CommitterTest, WorkThatReadsFindsWhatComesBeforeIt) {
@@ -121,6 +161,7 @@ TEST_F(CommitterTest, WorkThatMayFailFailsAlone) {
   Finish();
   EXPECT_THAT(told_.told, ElementsAre("first written", "failing broken", "after written", "first synced",
                                       "after synced"));
+  EXPECT_THAT(told_.settled, ElementsAre("failing failed", "first", "after"));
 }
 
 // It was promised already, and what follows may build on it.

@@ -203,6 +203,7 @@ absl::Status RocksDbStore::DropDecision::Decide() {
   for (const Version version : drop_.versions) store_->overlay_.BeginDrop(version);
   auto work = std::make_unique<DropWork>(store_, std::move(drop_), std::exchange(done_, nullptr));
   work->sync = durability_ == Durability::kSync;
+  work->awaited = true;
   store_->committer_->Push(std::move(work));
   return absl::OkStatus();
 }

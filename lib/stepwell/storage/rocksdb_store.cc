@@ -186,15 +186,12 @@ void RocksDbStore::OnWritten(Committer::Works works) {
   for (const auto& work : works) static_cast<Work&>(*work).AfterWritten();
 }
 
-void RocksDbStore::OnSynced(Committer::Works works) { Settle(works, absl::OkStatus()); }
+void RocksDbStore::OnSettled(Committer::Works works, const absl::Status& how) {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& work : works) static_cast<Work&>(*work).OnSettled(how);
+}
 
-void RocksDbStore::OnFailed(Committer::Works works, const absl::Status& why) { Settle(works, why); }
-
-void RocksDbStore::Settle(Committer::Works works, const absl::Status& how) {
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const auto& work : works) static_cast<Work&>(*work).OnSettled(how);
-  }
+void RocksDbStore::AfterSettled(Committer::Works works, const absl::Status& how) {
   for (const auto& work : works) static_cast<Work&>(*work).AfterSettled(how);
 }
 

@@ -124,9 +124,8 @@ class RocksDbStore final : public Store, private Committer::Observer {
   void GiveBackNumbers() ABSL_LOCKS_EXCLUDED(mutex_);
 
   void OnWritten(Committer::Works works) override ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnSynced(Committer::Works works) override ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnFailed(Committer::Works works, const absl::Status& why) override ABSL_LOCKS_EXCLUDED(mutex_);
-  void Settle(Committer::Works works, const absl::Status& how) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSettled(Committer::Works works, const absl::Status& how) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void AfterSettled(Committer::Works works, const absl::Status& how) override;
 
   // Runs `read` on a reader's thread and gives its result to `done`.
   template <typename T>
