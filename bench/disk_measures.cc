@@ -95,6 +95,8 @@ class OpenMeasure final : public Measure {
     x.mutable_array()->set_dtype(v1::INT32);
     for (int64_t done = 0; done < count;) {
       const int64_t steps = std::min<int64_t>(count - done, kStepsPerScan);
+      // A kill may take the last ones that are not synced.
+      request.set_durability(done + steps == count ? v1::DURABILITY_SYNC : v1::DURABILITY_ASYNC);
       x.mutable_array()->clear_shape();
       x.mutable_array()->add_shape(steps);
       x.mutable_array()->mutable_data()->assign(static_cast<size_t>(steps) * sizeof(int32_t), '\1');

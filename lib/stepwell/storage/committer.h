@@ -37,7 +37,7 @@ class CommitterWork {
 
 struct CommitterOptions {
   // What may wait or be under way. More than that is let in when nothing is.
-  int64_t max_queued_bytes = int64_t{256} << 20;
+  int64_t max_queued_bytes = int64_t{64} << 20;
   int64_t max_queued_works = 65536;
   // What nobody waits for is written after this time, or with the next that somebody waits for: to be woken
   // for each costs more than to write it.
