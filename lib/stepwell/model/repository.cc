@@ -135,12 +135,15 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_
   entry->loading = false;
   entry->error = loaded.status();
   if (loaded.ok() && *loaded != known.newest) {
-    const Model& model = **loaded;
-    entry->models.emplace(model.revision(), *loaded);
-    entry->digests.emplace(model.revision(), model.digest());
-    entry->state_specs.insert_or_assign(model.revision(), model.shared_state_spec());
+    entry->models.emplace((*loaded)->revision(), *loaded);
+    Remember(*entry, **loaded);
   }
   return loaded;
+}
+
+void ModelRepository::Remember(Entry& entry, const Model& model) {
+  entry.digests.emplace(model.revision(), model.digest());
+  entry.state_specs.insert_or_assign(model.revision(), model.shared_state_spec());
 }
 
 int64_t ModelRepository::RevisionOf(const std::string& digest, const Known& known) {
@@ -165,11 +168,18 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::
   }
   const absl::StatusOr<Package> package = Package::Open(is_folder ? folder : file);
   if (!package.ok()) return package.status();
-  absl::StatusOr<std::string> digest = package->Digest();
+  const absl::StatusOr<std::string> digest = package->Digest();
   if (!digest.ok()) return digest.status();
-  const int64_t revision = RevisionOf(*digest, known);
+  return LoadContent(*package, *digest, name, known);
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadContent(const Package& package,
+                                                                          const std::string& digest,
+                                                                          absl::string_view name,
+                                                                          const Known& known) const {
+  const int64_t revision = RevisionOf(digest, known);
   if (known.newest != nullptr && known.newest->revision() == revision) return known.newest;
-  return LoadModel(*package, name, {revision, options_.threads_per_session, *std::move(digest)});
+  return LoadModel(package, name, {revision, options_.threads_per_session, digest});
 }
 
 absl::Status ModelRepository::Unload(absl::string_view name, std::optional<int64_t> revision) {

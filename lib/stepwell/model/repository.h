@@ -19,6 +19,9 @@
 
 namespace stepwell {
 
+class Package;
+class PackageStaging;
+
 enum class ModelState { kLoading, kReady, kFailed, kUnloading };
 
 // What a listing tells of a model.
@@ -56,6 +59,18 @@ class ModelRepository {
   // cannot be recorded.
   absl::StatusOr<std::shared_ptr<const Model>> Load(absl::string_view name);
 
+  // Takes the package that `staged` has finished into the folder and loads it, as Load would. It is loaded
+  // first, from where it lies: what is wrong changes nothing. A package that is there already with the same
+  // content is loaded instead. ALREADY_EXISTS (MODEL_EXISTS): one is there with other content, and not to be
+  // replaced. INVALID_ARGUMENT: `digest` is given and is not the package's. FAILED_PRECONDITION: as Load, the
+  // one that is there is a folder and the new one a lone file or the other way round, or as
+  // PackageStaging::Place.
+  absl::StatusOr<std::shared_ptr<const Model>> Install(PackageStaging& staged, absl::string_view digest,
+                                                       bool replace);
+
+  // The folder of packages.
+  const std::filesystem::path& root() const { return options_.root; }
+
   // Forgets every revision of `name`, or `revision` alone; steps that hold one finish. NOT_FOUND
   // (MODEL_NOT_FOUND): not loaded.
   absl::Status Unload(absl::string_view name, std::optional<int64_t> revision = std::nullopt);
@@ -82,7 +97,8 @@ class ModelRepository {
  private:
   // What is known of one name.
   struct Entry {
-    bool loading = false;                                    // Load or Unload waits until it is not.
+    bool loading = false;                                    // Load, Install or Unload waits until it is not.
+    bool installing = false;                                 // As well; nothing tells of it.
     absl::Status error;                                      // Of the last load.
     std::map<int64_t, std::shared_ptr<const Model>> models;  // By revision.
     std::weak_ptr<const Model> unloaded;  // The newest that was unloaded; steps may still hold it.
@@ -94,7 +110,7 @@ class ModelRepository {
     bool is_listed() const { return loading || !error.ok() || !models.empty() || !unloaded.expired(); }
   };
 
-  static bool IsIdle(Entry* entry) { return !entry->loading; }
+  static bool IsIdle(Entry* entry) { return !entry->loading && !entry->installing; }
   static ModelStatus StatusOf(const std::string& name, const Entry& entry);
 
   // NOT_FOUND (MODEL_NOT_FOUND), with the revisions there are.
@@ -115,6 +131,15 @@ class ModelRepository {
   static int64_t RevisionOf(const std::string& digest, const Known& known);
   // `known.newest` itself when the package's content is what it was made from.
   absl::StatusOr<std::shared_ptr<const Model>> LoadPackage(absl::string_view name, const Known& known) const;
+  absl::StatusOr<std::shared_ptr<const Model>> LoadContent(const Package& package, const std::string& digest,
+                                                           absl::string_view name, const Known& known) const;
+  // What Install does in the turn of `entry`.
+  absl::StatusOr<std::shared_ptr<const Model>> InstallInTurn(PackageStaging& staged, absl::string_view digest,
+                                                             bool replace, Entry* entry, const Known& known);
+  // Whether the content of `staged` is in its place already; an error when what is there may not be replaced.
+  absl::StatusOr<bool> IsInPlace(const PackageStaging& staged, absl::string_view digest, bool replace) const;
+  // Takes up what `model` is, now that it is recorded.
+  static void Remember(Entry& entry, const Model& model);
   absl::StatusOr<const Entry*> FindEntry(absl::string_view name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const RepositoryOptions options_;
