@@ -86,7 +86,7 @@ Server::Server(const Config& config, std::unique_ptr<Store> store, std::string k
                  }),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
       states_(&engine_, config.max_message_bytes, config.store.max_bytes, rpcs_),
-      model_service_(&models_, rpcs_),
+      model_service_(&models_, config.uploads, rpcs_),
       branches_(&engine_, rpcs_),
       health_(rpcs_) {}
 

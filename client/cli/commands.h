@@ -21,7 +21,7 @@ inline void Choose(CLI::App& command, Command& chosen, Command run) {
 }
 
 // Each adds its commands to `app`; parsing a command line sets `chosen`, which must outlive `app`.
-void AddModelCommands(CLI::App& app, Command& chosen);     // models, load, unload
+void AddModelCommands(CLI::App& app, Command& chosen);     // models, load, upload, unload
 void AddMakeCommand(CLI::App& app, Command& chosen);       // make
 void AddStepCommand(CLI::App& app, Command& chosen);       // step
 void AddScanCommand(CLI::App& app, Command& chosen);       // scan

@@ -1,11 +1,18 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
+#include "client/cli/error.h"
+#include "client/cli/progress.h"
 #include "client/cli/reply.h"
 #include "client/cli/specs.h"
 #include "client/cli/table.h"
@@ -165,6 +172,52 @@ absl::Status ListModels(Session& session) {
   return absl::OkStatus();
 }
 
+struct UploadArguments {
+  std::string package;
+  std::string name;
+  bool replace = false;
+};
+
+absl::Status Upload(Session& session, const UploadArguments& arguments) {
+  if (std::error_code error; !std::filesystem::exists(arguments.package, error)) {
+    return BadInput(
+        absl::StrCat("\"", arguments.package, "\" is not there; expected a folder, or a .onnx file"));
+  }
+  absl::StatusOr<v1::ModelInfo> model;
+  {
+    ProgressBar bar(isatty(STDERR_FILENO) != 0 ? &std::cerr : nullptr);
+    client::CallOptions options;
+    options.on_progress = [&bar](int64_t sent, int64_t total) { bar.Update(sent, total); };
+    model = session.client().UploadModel(
+        {.package = arguments.package, .name = arguments.name, .replace = arguments.replace}, options);
+  }
+  return ShowModel(session, model);
+}
+
+void AddUploadCommand(CLI::App& app, Command& chosen) {
+  const auto arguments = std::make_shared<UploadArguments>();
+  CLI::App* upload =
+      app.add_subcommand("upload", "Puts a package into the server's repository, and loads it");
+  AddPositional(*upload, "PACKAGE", arguments->package, "A folder with a model.textproto, or a .onnx file")
+      ->required();
+  upload
+      ->add_option("--name", arguments->name,
+                   "Of the model. Default: the folder's, or the file's without .onnx")
+      ->type_name("NAME");
+  upload->add_flag("--replace", arguments->replace,
+                   "Also where the name has a package: as its next revision");
+  upload->footer(
+      "The server checks the package before anyone sees it: one that is wrong changes nothing. Content that "
+      "is\n"
+      "there already is shown. It must have been started with --allow-upload.\n"
+      "\n"
+      "Examples:\n"
+      "  stepwell upload models/gauge\n"
+      "  stepwell upload build/gauge.onnx --name gauge-test\n"
+      "  stepwell upload models/gauge --replace --timeout 10m");
+  Choose(*upload, chosen, [arguments](Session& session) { return Upload(session, *arguments); });
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Command& chosen) {
@@ -192,6 +245,8 @@ void AddModelCommands(CLI::App& app, Command& chosen) {
       "  stepwell load counter");
   Choose(*load, chosen,
          [name](Session& session) { return ShowModel(session, session.client().LoadModel(*name)); });
+
+  AddUploadCommand(app, chosen);
 
   CLI::App* unload = app.add_subcommand("unload", "Makes the server forget a model; its snapshots stay");
   AddPositional(*unload, "MODEL", *name, "Its name")->required();

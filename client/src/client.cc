@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/memory/memory.h"
 #include "absl/time/time.h"
 #include "client/src/array_reader.h"
+#include "client/src/package_source.h"
 #include "client/src/resuming_stream.h"
 #include "client/src/resuming_watch.h"
 #include "client/src/retry.h"
@@ -58,7 +60,7 @@ absl::Status ReadStream(v1::StateService::StubInterface& stub, grpc::ClientConte
   return reader.EndStream(FromGrpcStatus(stream->Finish()));
 }
 
-// Of data in one message of WriteArrays.
+// Of data in one message of WriteArrays or UploadModel.
 constexpr size_t kChunkBytes = 1 << 20;
 
 // One stream of WriteArrays. A write fails when the server has answered already; then Finish says what.
@@ -80,6 +82,31 @@ absl::Status WriteStream(v1::StateService::StubInterface& stub, grpc::ClientCont
   return FromGrpcStatus(stream->Finish());
 }
 
+// One stream of UploadModel. `sent` is told how many bytes have gone.
+absl::Status UploadStream(v1::ModelService::StubInterface& stub, grpc::ClientContext& context,
+                          const PackageSource& package, absl::FunctionRef<void(int64_t)> sent,
+                          v1::UploadModelResponse& reply) {
+  reply.Clear();
+  const auto stream = stub.UploadModel(&context, &reply);
+  v1::UploadModelRequest message;
+  *message.mutable_header() = package.header();
+  int64_t bytes = 0;
+  absl::Status read;
+  if (stream->Write(message)) {
+    read = package.Read(kChunkBytes, [&](std::string piece) {
+      bytes += static_cast<int64_t>(piece.size());
+      message.set_data(std::move(piece));
+      const bool open = stream->Write(message);
+      if (open) sent(bytes);
+      return open;
+    });
+  }
+  if (!read.ok()) context.TryCancel();  // What it has is not to be taken for the whole.
+  stream->WritesDone();
+  const absl::Status finished = FromGrpcStatus(stream->Finish());
+  return read.ok() ? finished : read;
+}
+
 }  // namespace
 
 std::unique_ptr<Client> Client::Connect(ClientOptions options) {
@@ -91,6 +118,27 @@ Client::Client(Stubs stubs, ClientOptions options) : stubs_(std::move(stubs)), o
 
 absl::StatusOr<v1::ModelInfo> Client::LoadModel(const std::string& name, const CallOptions& options) {
   return Run(stubs_, options_, options, LoadModelRpc(name));
+}
+
+absl::StatusOr<v1::ModelInfo> Client::UploadModel(const UploadModelRequest& request,
+                                                  const CallOptions& options) {
+  const absl::StatusOr<PackageSource> package = PackageSource::Open(request);
+  if (!package.ok()) return package.status();
+  int64_t most = 0;
+  const auto progress = [&](int64_t sent) {
+    if (options.on_progress == nullptr || (sent > 0 && sent <= most)) return;
+    most = sent;
+    options.on_progress(sent, package->byte_count());
+  };
+  progress(0);
+  v1::UploadModelResponse reply;
+  // Uploading what is there changes nothing: it may be repeated as a read may.
+  const absl::Status status =
+      Retry(options_, Deadline(options_, options), true, [&](grpc::ClientContext& context) {
+        return UploadStream(*stubs_.models, context, *package, progress, reply);
+      });
+  if (!status.ok()) return status;
+  return std::move(*reply.mutable_model());
 }
 
 absl::Status Client::UnloadModel(const ModelRef& model, const CallOptions& options) {

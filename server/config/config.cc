@@ -72,6 +72,7 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
     if (!level.ok()) return level.status();
     config.log_level = *level;
   }
+  config.uploads.allowed = message.allow_upload();
   if (message.in_memory() && message.has_data_dir()) {
     return absl::InvalidArgumentError(
         absl::StrCat("data_dir is \"", message.data_dir(), "\"; expected none with in_memory"));
@@ -102,6 +103,8 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   for (const absl::Status& status : {
            Take<int64_t>("max_message_bytes", message.has_max_message_bytes(), message.max_message_bytes(),
                          1024, std::numeric_limits<int32_t>::max(), config.max_message_bytes),
+           Take<int64_t>("max_upload_bytes", message.has_max_upload_bytes(), message.max_upload_bytes(), 1,
+                         std::numeric_limits<int64_t>::max(), config.uploads.max_bytes),
            Take<int64_t>("worker_threads", message.has_worker_threads(), message.worker_threads(), 1, 1024,
                          engine.worker_threads),
            Take<int64_t>("threads_per_session", message.has_threads_per_session(),
@@ -187,6 +190,13 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
          "--models", [&flags](const std::string& folder) { flags.set_models(folder); },
          "The model repository, a folder of packages. Default: models")
       ->type_name("DIR");
+  app.add_flag_function(
+      "--allow-upload", [&flags](int64_t) { flags.set_allow_upload(true); },
+      "Let clients add packages to the repository and replace those that are there; their graphs run in this "
+      "process. Default: off");
+  integer(
+      "--max-upload-bytes", [&flags](int64_t value) { flags.set_max_upload_bytes(value); },
+      "The largest package that is taken so. Default 4 GiB");
   app.add_option_function<std::string>(
          "--data-dir", [&flags](const std::string& folder) { flags.set_data_dir(folder); },
          "Where states are kept on disk, a folder of this server's own; made where there is none. Default: "

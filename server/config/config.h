@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/services/upload_model.h"
 #include "spdlog/common.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/repository.h"
@@ -22,6 +23,7 @@ struct Config {
   int64_t max_message_bytes = int64_t{64} << 20;
   absl::Duration grace_period = absl::Seconds(10);
   RepositoryOptions repository = {.root = "models"};
+  UploadOptions uploads;
   // Where the store on disk is.
   std::string data_dir = "stepwell-data";
   bool in_memory = false;    // Instead of that.

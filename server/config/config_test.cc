@@ -38,6 +38,8 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->grace_period, defaults.grace_period);
   EXPECT_EQ(shipped->repository.root, defaults.repository.root);
   EXPECT_EQ(shipped->repository.threads_per_session, defaults.repository.threads_per_session);
+  EXPECT_EQ(shipped->uploads.allowed, defaults.uploads.allowed);
+  EXPECT_EQ(shipped->uploads.max_bytes, defaults.uploads.max_bytes);
   EXPECT_EQ(shipped->store.max_bytes, defaults.store.max_bytes);
   EXPECT_EQ(shipped->engine.worker_threads, defaults.engine.worker_threads);
   EXPECT_EQ(shipped->engine.max_queued_calls, defaults.engine.max_queued_calls);
@@ -96,6 +98,9 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
                                                "7",
                                                "--max-cached-bytes",
                                                "8",
+                                               "--allow-upload",
+                                               "--max-upload-bytes",
+                                               "9",
                                                "--data-dir",
                                                "d",
                                                "--durability",
@@ -109,6 +114,8 @@ TEST(ConfigTest, EveryFieldHasAFlag) {
   EXPECT_EQ(config->engine.max_queued_per_branch, 6u);
   EXPECT_EQ(config->engine.max_cached_snapshots, 7u);
   EXPECT_EQ(config->engine.max_cached_bytes, 8);
+  EXPECT_TRUE(config->uploads.allowed);
+  EXPECT_EQ(config->uploads.max_bytes, 9);
   EXPECT_EQ(config->data_dir, "d");
   EXPECT_EQ(config->engine.default_durability, Durability::kSync);
 }

@@ -15,8 +15,8 @@ constexpr size_t kMaxWaitingLoads = 64;
 
 }  // namespace
 
-ModelService::ModelService(ModelRepository* models, RpcServer& rpcs)
-    : models_(models), loader_(kLoaderThreads, kMaxWaitingLoads) {
+ModelService::ModelService(ModelRepository* models, const UploadOptions& uploads, RpcServer& rpcs)
+    : models_(models), loader_(kLoaderThreads, kMaxWaitingLoads), uploads_(models, uploads, &loader_) {
   rpcs.AddService(&generated_);
   AddUnary<v1::LoadModelRequest>(rpcs, generated_, &Generated::RequestLoadModel,
                                  [this](auto call, auto request) { LoadModel(call, std::move(request)); });
@@ -27,6 +27,8 @@ ModelService::ModelService(ModelRepository* models, RpcServer& rpcs)
                                 [this](auto call, const auto& request) { GetModel(call, request); });
   AddUnary<v1::ListModelsRequest>(rpcs, generated_, &Generated::RequestListModels,
                                   [this](auto call, const auto& request) { ListModels(call, request); });
+  AddClientStream(rpcs, generated_, &Generated::RequestUploadModel,
+                  [this](auto call) { uploads_.Serve(std::move(call)); });
 }
 
 void ModelService::Schedule(const std::shared_ptr<UnaryCall>& call, WorkerPool::Task task) {

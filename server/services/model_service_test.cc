@@ -19,7 +19,7 @@ TEST(ModelService, LoadHoldsUpNoOtherCall) {
   folder.Write("slow/model.textproto", kText);
   ModelRepository models({.root = folder.path()});
   RpcServer rpcs({.listen = {"127.0.0.1:0"}});
-  const ModelService service(&models, rpcs);
+  const ModelService service(&models, {}, rpcs);
   ASSERT_TRUE(rpcs.Start().ok());
   const auto stub =
       v1::ModelService::NewStub(grpc::CreateChannel(rpcs.addresses()[0], grpc::InsecureChannelCredentials()));

@@ -35,7 +35,7 @@ class CliTest : public ::testing::Test {
     std::ofstream(folder_ / "models/broken/model.textproto")
         << "state { index: \"count\" dtype: FLOAT32 }\nstate { index: \"count\" dtype: INT32 }\nmethod { "
            "name: \"step\" }";
-    server_ = new ServerProcess(folder_ / "models");
+    server_ = new ServerProcess(folder_ / "models", {"--allow-upload"});
     setenv("STEPWELL_SERVER", server_->address().c_str(), 1);
   }
   static void TearDownTestSuite() {

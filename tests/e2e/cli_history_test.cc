@@ -201,15 +201,20 @@ std::vector<std::string> DocumentedCommands() {
 }
 
 TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
-  const ServerProcess server(STEPWELL_SOURCE_DIR "/examples/models");
+  const fs::path folder = fs::path(::testing::TempDir()) / absl::StrCat("api_", getpid());
+  fs::create_directories(folder);
+  fs::copy(STEPWELL_SOURCE_DIR "/examples/models", folder / "models", fs::copy_options::recursive);
+  const ServerProcess server(folder / "models", {"--allow-upload"});
   setenv("STEPWELL_SERVER", server.address().c_str(), 1);
   const std::vector<std::string> commands = DocumentedCommands();
   EXPECT_GT(commands.size(), 15u);
   for (const std::string& command : commands) {
     const Finished finished = RunProgram(
-        {"/bin/bash", "-c", absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; ", command), STEPWELL});
+        {"/bin/bash", "-c",
+         absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; cd ", folder.string(), "; ", command), STEPWELL});
     EXPECT_EQ(finished.exit_code, 0) << command << "\n" << finished.err;
   }
+  fs::remove_all(folder);
 }
 
 // The commands of a guide, from its blocks marked as shell, as one script that ends at the first that goes

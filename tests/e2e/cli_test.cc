@@ -278,9 +278,9 @@ TEST_F(CliTest, HelpTeachesWithExamplesAndExitsWithZero) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   for (const char* command :
-       {"models", "load",   "unload",  "make", "step",     "scan",      "stream", "batch",
-        "get",    "set",    "upgrade", "diff", "snapshot", "log",       "label",  "pin",
-        "unpin",  "delete", "branch",  "fork", "watch",    "serve-info"}) {
+       {"models", "load",  "upload", "unload",  "make", "step",     "scan",      "stream",
+        "batch",  "get",   "set",    "upgrade", "diff", "snapshot", "log",       "label",
+        "pin",    "unpin", "delete", "branch",  "fork", "watch",    "serve-info"}) {
     EXPECT_THAT(Text({command, "--help"}), HasSubstr("xample")) << command;
   }
   EXPECT_THAT(Text({"--version"}), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -303,9 +303,9 @@ std::vector<std::string> Complete(const std::string& line) {
 
 TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
   EXPECT_THAT(Complete("stepwell "),
-              ElementsAre("models", "load", "unload", "make", "step", "scan", "stream", "batch", "get", "set",
-                          "upgrade", "diff", "snapshot", "log", "label", "pin", "unpin", "delete", "branch",
-                          "fork", "watch", "serve-info"));
+              ElementsAre("models", "load", "upload", "unload", "make", "step", "scan", "stream", "batch",
+                          "get", "set", "upgrade", "diff", "snapshot", "log", "label", "pin", "unpin",
+                          "delete", "branch", "fork", "watch", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"),
               ElementsAre("step", "scan", "stream", "set", "snapshot", "serve-info"));
   EXPECT_THAT(Complete("stepwell branch "),
@@ -323,6 +323,8 @@ TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
   EXPECT_THAT(Complete(absl::StrCat("stepwell get live --npy ", File("onl").string())),
               ElementsAre(File("only.npy")));
   EXPECT_THAT(Complete(absl::StrCat("stepwell step live -i x=@", File("onl").string())),
+              ElementsAre(File("only.npy")));
+  EXPECT_THAT(Complete(absl::StrCat("stepwell upload --replace ", File("onl").string())),
               ElementsAre(File("only.npy")));
 }
 

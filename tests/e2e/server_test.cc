@@ -152,13 +152,6 @@ TEST_F(ServerTest, UnloadedModelKeepsItsStates) {
   EXPECT_TRUE(client_->Step({.state = root, .inputs = {{"x", Int(1)}}}).ok());
 }
 
-TEST_F(ServerTest, LaterRpcsAreUnimplemented) {
-  const auto stub = v1::ModelService::NewStub(Channel());
-  grpc::ClientContext context;
-  v1::UploadModelResponse reply;
-  EXPECT_EQ(stub->UploadModel(&context, &reply)->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
-}
-
 TEST(ServerProcessTest, DropsWhatItsConfigurationDoesNotKeep) {
   ServerProcess server(STEPWELL_SOURCE_DIR "/tests/data/equinox",
                        {"--retention-keep-last", "2", "--retention-keep-every", "3",

@@ -36,6 +36,10 @@ class Client {
 
   // Models.
   absl::StatusOr<v1::ModelInfo> LoadModel(const std::string& name, const CallOptions& options = {});
+  /// Adds a package of this machine to the server's repository, and loads it. NOT_FOUND without a reason:
+  /// there is none at that path. FAILED_PRECONDITION without a reason: a file of it cannot be read.
+  absl::StatusOr<v1::ModelInfo> UploadModel(const UploadModelRequest& request,
+                                            const CallOptions& options = {});
   absl::Status UnloadModel(const ModelRef& model, const CallOptions& options = {});
   absl::StatusOr<v1::ModelInfo> GetModel(const ModelRef& model, const CallOptions& options = {});
   /// Every model, however many pages they take.

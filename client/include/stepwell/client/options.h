@@ -40,10 +40,10 @@ struct ClientOptions {
 
 struct CallOptions {
   absl::Duration timeout = absl::ZeroDuration();  ///< 0: ClientOptions::default_timeout.
-  /// Called by ReadArrays as bytes come, on the calling thread (in an AsyncClient, on one of gRPC): once with
-  /// 0 when the total is known, then after each chunk. Counts over all attempts, so it never goes back. Null:
-  /// not called.
-  std::function<void(int64_t received_bytes, int64_t total_bytes)> on_progress;
+  /// Called by ReadArrays as bytes come, and by UploadModel as they go, on the calling thread (in an
+  /// AsyncClient, on one of gRPC): once with 0 when the total is known, then after each chunk. Counts over
+  /// all attempts, so it never goes back. Null: not called.
+  std::function<void(int64_t done_bytes, int64_t total_bytes)> on_progress;
 };
 
 }  // namespace stepwell::client

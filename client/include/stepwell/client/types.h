@@ -2,6 +2,7 @@
 #define STEPWELL_CLIENT_TYPES_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -73,6 +74,14 @@ struct ModelRef {
 
   std::string name;
   std::optional<int64_t> revision;  ///< Absent: the newest, or all of them.
+};
+
+/// A package on this machine that a server is to have.
+struct UploadModelRequest {
+  std::filesystem::path package;  ///< A folder with a model.textproto, or a lone .onnx file.
+  std::string name;               ///< Of the model; empty: the folder's, or the file's without ".onnx".
+  bool replace = false;           ///< Also where a package of that name is there: as its next revision.
+  std::string digest;             ///< As v1::ModelInfo::digest, for the server to check; empty: unchecked.
 };
 
 /// Which revision of its model steps a state.
