@@ -1,11 +1,13 @@
 #include "client/src/resuming_watch.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "stepwell/client/status.h"
 
 namespace stepwell::client::internal {
 namespace {
@@ -16,6 +18,11 @@ BranchMove MoveOf(const v1::WatchBranchesResponse::Move& message) {
   if (message.has_previous_head()) move.previous_head = Version{message.previous_head()};
   move.time = absl::FromUnixSeconds(message.time().seconds()) + absl::Nanoseconds(message.time().nanos());
   return move;
+}
+
+// Whether the server has no place for another watch.
+bool IsFull(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && ErrorReason(status) == "WATCH_LIMIT";
 }
 
 absl::Status NoEventIn(absl::Duration timeout) {
@@ -168,8 +175,14 @@ void ResumingWatch::Break(const absl::Status& status) {
   std::unique_ptr<WatchConnection> ended;
   std::optional<absl::Duration> pause;
   if (request_.resume) {
-    if (!backoff_.has_value()) backoff_.emplace(options_->retry, absl::InfiniteFuture(), true);
-    pause = backoff_->Next(status);
+    if (!backoff_.has_value()) {
+      RetryOptions retry = options_->retry;
+      // A server that is started again takes its time, and one that has not noticed that the connection broke
+      // holds the place that the watch had.
+      if (retry.max_attempts > 1) retry.max_attempts = std::numeric_limits<int>::max();
+      backoff_.emplace(retry, absl::Now() + timeout_, true);
+    }
+    pause = backoff_->Next(IsFull(status) ? absl::UnavailableError(status.message()) : status);
   }
   next_attempt_ = absl::Now();
   if (pause.has_value() && options_->sleep != nullptr) {

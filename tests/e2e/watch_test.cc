@@ -214,6 +214,29 @@ TEST_F(WatchTest, CutsLoseNothingAndRepeatNothing) {
   EXPECT_EQ(head->value, client_->GetBranch("watch/cuts")->head());
 }
 
+TEST_F(WatchTest, PlaceThatIsTakenMeanwhileIsWaitedFor) {
+  const ServerProcess server(repository_, {"--max-watches", "1"});
+  TcpProxy proxy(server.address());
+  const auto direct = Client::Connect({.address = server.address(), .retry = {.max_attempts = 1}});
+  std::unique_ptr<BranchWatch> other;
+  int pauses = 0;
+  const auto through = Client::Connect({.address = proxy.address(),
+                                        .retry = {.max_attempts = 2, .max_backoff = absl::Milliseconds(50)},
+                                        .sleep = [&](absl::Duration pause) {
+                                          if (++pauses == 5) other.reset();
+                                          absl::SleepFor(pause);
+                                        }});
+  const auto watch = Open(*through, {.branches = BranchName{"watch/place"}});
+  proxy.Cut();
+  while (other == nullptr) {  // Until the server has heard of it.
+    auto opened = direct->WatchBranches({});
+    if (opened.ok()) other = *std::move(opened);
+  }
+  ASSERT_TRUE(direct->MakeState({.model = "counter", .branch = "watch/place"}).ok());
+  EXPECT_EQ(NextMove(*watch).branch, "watch/place");
+  EXPECT_GE(pauses, 5);
+}
+
 TEST_F(WatchTest, PositionIsWhereAnotherWatchGoesOn) {
   const Version root = Make("counter", "watch/position");
   auto watch = Open(*client_, {.branches = BranchName{"watch/position"}, .after = root});

@@ -67,10 +67,12 @@ using BranchEvent = std::variant<BranchMove, MissedMoves>;
 ///       else …  // MissedMoves: read the heads again.
 ///     }
 ///
-/// When the connection breaks or the server stops (UNAVAILABLE), Next connects again, with the pauses and up
-/// to the attempts of RetryOptions, and goes on after the last event; where the server does not remember that
-/// far any more, with MissedMoves. What is not read waits at the server, for as long as that remembers it.
-/// One thread at a time may be in Next; Cancel may be called by any. Must not outlive its Client.
+/// When the connection breaks or the server stops (UNAVAILABLE), Next connects again, with the pauses of
+/// RetryOptions, for as long as CallOptions::timeout says since the break (with max_attempts 1, never), and
+/// goes on after the last event; where the server does not remember that far any more, with MissedMoves. So
+/// does it while the server has no place for it (WATCH_LIMIT), since that may be its own of before. What is
+/// not read waits at the server, for as long as that remembers it. One thread at a time may be in Next;
+/// Cancel may be called by any. Must not outlive its Client.
 class BranchWatch {
  public:
   /// Ends the watch. Nobody may be in a call of this.
@@ -80,7 +82,7 @@ class BranchWatch {
 
   /// Waits for the next event. DEADLINE_EXCEEDED: there was none for as long as `timeout`, and the watch goes
   /// on. Any other error is what the watch has ended with, such as CANCELLED, or UNAVAILABLE once the
-  /// attempts are used up.
+  /// time is over.
   absl::StatusOr<BranchEvent> Next(absl::Duration timeout = absl::InfiniteDuration());
 
   /// Where a later watch would go on after what Next has returned: keep it to take up the watch in another
