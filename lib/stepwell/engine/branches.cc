@@ -31,6 +31,8 @@ void Branches::Create(CreateBranchRequest request, std::optional<RequestKey> key
                       Callback<BranchRecord> done) {
   const absl::Status named = CheckBranchName(request.name);
   if (!named.ok()) return std::move(done)(named);
+  const absl::Status labelled = CheckLabels(request.labels);
+  if (!labelled.ok()) return std::move(done)(labelled);
   const absl::Status retained = CheckRetentionPolicy(request.retention.value_or(RetentionPolicy()));
   if (!retained.ok()) return std::move(done)(retained);
   auto create = [this, request, key = std::move(key),
@@ -82,6 +84,8 @@ void Branches::List(ListBranchesRequest request, Callback<ListBranchesResult> do
 
 void Branches::Update(UpdateBranchRequest request, std::optional<RequestKey> key,
                       Callback<BranchRecord> done) {
+  const absl::Status labelled = CheckLabels(request.labels.value_or(Labels()));
+  if (!labelled.ok()) return std::move(done)(labelled);
   if (request.retention.has_value()) {
     const absl::Status retained = CheckRetentionPolicy(request.retention->value_or(RetentionPolicy()));
     if (!retained.ok()) return std::move(done)(retained);

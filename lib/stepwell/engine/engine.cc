@@ -123,6 +123,8 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
     const absl::Status named = CheckBranchName(*request.branch);
     if (!named.ok()) return std::move(done)(named);
   }
+  const absl::Status labelled = CheckLabels(request.labels);
+  if (!labelled.ok()) return std::move(done)(labelled);
   const absl::StatusOr<std::shared_ptr<const Model>> model =
       request.revision.has_value() ? models_->Find(request.model, *request.revision)
                                    : models_->Find(request.model);

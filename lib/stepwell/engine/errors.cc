@@ -14,6 +14,9 @@ namespace stepwell {
 namespace {
 
 constexpr size_t kMaxBranchName = 128;
+constexpr size_t kMaxLabels = 64;
+constexpr size_t kMaxLabelKey = 128;     // Bytes.
+constexpr size_t kMaxLabelValue = 1024;  // Bytes.
 
 std::string List(absl::Span<const TensorSpec> specs) {
   if (specs.empty()) return "none";
@@ -146,6 +149,26 @@ absl::Status CheckBranchName(absl::string_view name) {
       absl::StrCat("branch name \"", absl::CHexEscape(name.substr(0, kMaxBranchName)), "\" of ", name.size(),
                    " bytes; expected 1 to ", kMaxBranchName,
                    " letters, digits and \"._-/:@\", the first a letter or digit"));
+}
+
+absl::Status CheckLabels(const Labels& labels) {
+  if (labels.size() > kMaxLabels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", labels.size(), " labels; expected at most ", kMaxLabels));
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.empty() || key.size() > kMaxLabelKey) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("label \"", absl::CHexEscape(key.substr(0, kMaxLabelKey)), "\": the key has ",
+                       key.size(), " bytes; expected 1 to ", kMaxLabelKey));
+    }
+    if (value.size() > kMaxLabelValue) {
+      return absl::InvalidArgumentError(absl::StrCat("label \"", absl::CHexEscape(key), "\": the value has ",
+                                                     value.size(), " bytes; expected at most ",
+                                                     kMaxLabelValue));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace stepwell

@@ -73,6 +73,10 @@ absl::Status UnknownOutput(absl::string_view method, absl::string_view output,
 // letter or digit.
 absl::Status CheckBranchName(absl::string_view name);
 
+// OK, or INVALID_ARGUMENT with the first label that is too long: at most 64 labels, with keys of 1 to 128
+// bytes and values of up to 1024. They are kept in memory with every cached snapshot and every branch.
+absl::Status CheckLabels(const Labels& labels);
+
 }  // namespace stepwell
 
 #endif  // STEPWELL_ENGINE_ERRORS_H_

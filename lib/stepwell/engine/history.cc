@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "stepwell/engine/errors.h"
 #include "stepwell/state/snapshot_drop.h"
 
 namespace stepwell {
@@ -101,6 +102,8 @@ void History::List(ListSnapshotsRequest request, Callback<ListSnapshotsResult> d
 
 void History::Update(UpdateSnapshotRequest request, std::optional<RequestKey> key,
                      Callback<SnapshotInfo> done) {
+  const absl::Status labelled = CheckLabels(request.labels.value_or(Labels()));
+  if (!labelled.ok()) return std::move(done)(labelled);
   CommitBatch batch;
   batch.snapshot_updates.push_back({request.version, std::move(request.labels), request.pinned});
   if (key.has_value()) {

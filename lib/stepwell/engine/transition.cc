@@ -7,6 +7,7 @@
 namespace stepwell {
 
 void Transition::Start() {
+  if (absl::Status labelled = CheckLabels(target_.labels); !labelled.ok()) return End(std::move(labelled));
   if (const auto* branch = std::get_if<BranchName>(&target_.state)) {
     const absl::Status entered =
         context_.queues->Enter(branch->value, [self = shared_from_this()] { self->TakeTurn(); });
