@@ -178,6 +178,29 @@ TEST_P(DiskRestartTest, RequestIsRemembered) {
   EXPECT_EQ(ErrorReason(Add(BranchName{"live"}, 6, "once").status()), "REQUEST_ID_REUSED");
 }
 
+TEST_P(DiskRestartTest, BatchIsRemembered) {
+  Start();
+  const Version root = Make("live");
+  const auto step = [&](int32_t x) {
+    return client_->BatchStep({.steps = {{.state = root, .inputs = {{"x", Array::Scalar<int32_t>(x)}}},
+                                         {.state = root, .inputs = {}}},  // Fails, and is not remembered.
+                               .request_id = "batch",
+                               .durability = Durability::kSync});
+  };
+  const auto first = step(5);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(first->results[0].ok()) << first->results[0].status();
+  ASSERT_FALSE(first->results[1].ok());
+  Restart(GetParam());
+  const absl::Status other = step(7).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kInvalidArgument) << other;
+  EXPECT_EQ(ErrorReason(other), "REQUEST_ID_REUSED");
+  const auto again = step(5);
+  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_TRUE(again->results[0].ok()) << again->results[0].status();
+  EXPECT_EQ(again->results[0]->version, first->results[0]->version);
+}
+
 TEST_P(DiskRestartTest, BranchCanBeWatched) {
   Start();
   Make("live");

@@ -212,7 +212,9 @@ void Engine::BatchStep(BatchStepRequest request, Callback<BatchStepResult> done)
               ->Start();
         }
         if (!key.has_value()) return StartBatch(std::move(first), std::nullopt, std::move(stepped));
-        // Remembered before any step is, so that the id belongs to this request from now on.
+        // Remembered before any step is, so that the id belongs to this request from now on. It needs no sync
+        // of its own: the log is in order, so that the first step that is synced takes it along, and while
+        // none is there is nothing to be repeated.
         CommitBatch batch;
         batch.requests.push_back(key->ToRecord(clock_->Now()));
         auto shared = std::make_shared<std::pair<BatchStepRequest, Callback<BatchStepResult>>>(
