@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -52,6 +54,11 @@ absl::StatusOr<client::ListSnapshotsRequest> MakeRequest(const LogArguments& arg
   return request;
 }
 
+std::vector<std::string> NamesOf(const v1::Snapshot& snapshot, const BranchNames& branches) {
+  const auto found = branches.find(snapshot.version());
+  return found == branches.end() ? std::vector<std::string>() : found->second;
+}
+
 std::string Describe(const v1::Snapshot& snapshot, const std::vector<std::string>& branches) {
   std::string text =
       absl::StrCat(snapshot.version(), "  ", TimeToText(snapshot.create_time()), "  ",
@@ -60,6 +67,43 @@ std::string Describe(const v1::Snapshot& snapshot, const std::vector<std::string
   if (snapshot.pinned()) absl::StrAppend(&text, "  pinned");
   if (!snapshot.labels().empty()) absl::StrAppend(&text, "  ", LabelsToText(snapshot.labels()));
   return text;
+}
+
+// For versions of `listed`, which is all of a model down to the last one, whose parent is gone: the nearest
+// ancestor that is left, where there is one. Each question tells that of a whole line.
+absl::StatusOr<std::map<int64_t, int64_t>> FindAncestors(Session& session,
+                                                         const std::vector<v1::Snapshot>& listed) {
+  std::set<int64_t> versions;
+  for (const v1::Snapshot& snapshot : listed) versions.insert(snapshot.version());
+  std::map<int64_t, int64_t> ancestors;
+  for (const v1::Snapshot& snapshot : listed) {
+    const bool is_gone = snapshot.has_parent() && snapshot.parent() > listed.back().version() &&
+                         !versions.contains(snapshot.parent());
+    if (!is_gone || ancestors.contains(snapshot.version())) continue;
+    const absl::StatusOr<v1::ListSnapshotsResponse> line = session.client().ListSnapshots(
+        {.of = client::Version{snapshot.version()}, .page_size = kMaxPageSize});
+    if (absl::IsNotFound(line.status())) continue;  // Deleted meanwhile.
+    if (!line.ok()) return line.status();
+    for (int i = 1; i < line->snapshots_size(); ++i) {
+      ancestors.emplace(line->snapshots(i - 1).version(), line->snapshots(i).version());
+    }
+  }
+  return ancestors;
+}
+
+absl::Status DrawTree(Session& session, const std::vector<v1::Snapshot>& listed,
+                      const BranchNames& branches) {
+  const absl::StatusOr<std::map<int64_t, int64_t>> ancestors = FindAncestors(session, listed);
+  if (!ancestors.ok()) return ancestors.status();
+  VersionGraph graph;
+  for (const v1::Snapshot& snapshot : listed) {
+    auto parent = snapshot.has_parent() ? std::make_optional(snapshot.parent()) : std::nullopt;
+    const auto ancestor = ancestors->find(snapshot.version());
+    if (ancestor != ancestors->end()) parent = ancestor->second;
+    const std::string text = Describe(snapshot, NamesOf(snapshot, branches));
+    for (const std::string& line : graph.Add(snapshot.version(), parent, text)) session.out() << line << "\n";
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Log(Session& session, const LogArguments& arguments) {
@@ -79,33 +123,30 @@ absl::Status Log(Session& session, const LogArguments& arguments) {
   const bool is_tree = arguments.state.empty() && request->labels.empty() &&
                        request->end_time == absl::InfiniteFuture() &&
                        request->begin_time == absl::InfinitePast();
-  VersionGraph graph;
+  std::vector<v1::Snapshot> tree;
   Json json = Json::array();
   bool more = true;
   while (more && left > 0) {
     request->page_size = static_cast<int>(std::min<int64_t>(left, kMaxPageSize));
-    const absl::StatusOr<v1::ListSnapshotsResponse> page = session.client().ListSnapshots(*request);
+    absl::StatusOr<v1::ListSnapshotsResponse> page = session.client().ListSnapshots(*request);
     if (!page.ok()) return page.status();
-    for (const v1::Snapshot& snapshot : page->snapshots()) {
-      const auto found = branches.find(snapshot.version());
-      const std::vector<std::string> names =
-          found == branches.end() ? std::vector<std::string>() : found->second;
+    for (v1::Snapshot& snapshot : *page->mutable_snapshots()) {
+      const std::vector<std::string> names = NamesOf(snapshot, branches);
       if (session.json()) {
         json.push_back(SnapshotToJson(snapshot));
         json.back()["branches"] = names;
       } else if (!is_tree) {
         session.out() << "* " << Describe(snapshot, names) << "\n";
       } else {
-        const auto parent = snapshot.has_parent() ? std::make_optional(snapshot.parent()) : std::nullopt;
-        for (const std::string& line : graph.Add(snapshot.version(), parent, Describe(snapshot, names))) {
-          session.out() << line << "\n";
-        }
+        tree.push_back(std::move(snapshot));
       }
     }
     left -= page->snapshots_size();
     request->page_token = page->next_page_token();
     more = !request->page_token.empty();
   }
+  const absl::Status drawn = DrawTree(session, tree, branches);
+  if (!drawn.ok()) return drawn;
   if (session.json()) {
     session.Write(json);
   } else if (more) {

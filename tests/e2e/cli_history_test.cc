@@ -52,6 +52,17 @@ TEST_F(CliHistoryTest, LogDrawsTheTreeOfAModel) {
   EXPECT_THAT(Text({"log", "tip", "-n", "1"}), HasSubstr("--limit shows more"));
 }
 
+TEST_F(CliHistoryTest, LogDrawsLinesPastVersionsThatAreGone) {
+  const std::string root = Make("counter", {"-b", "gaps"});
+  const std::string gone = Add(root), also_gone = Add(gone), tip = Add(also_gone), fork = Add(root);
+  Text({"delete", gone, also_gone});
+  EXPECT_THAT(Text({"log", "--model", "counter", "-n", "3"}),
+              MatchesRegex(absl::StrCat("\\* ", fork, "  .*\n",     //
+                                        "\\| \\* ", tip, "  .*\n",  //
+                                        "\\|/\n",                   //
+                                        "\\* ", root, "  .*\n(… and.*\n)?")));
+}
+
 TEST_F(CliHistoryTest, LogSaysWhatItTakes) {
   Make("counter", {"-b", "asked"});
   ExpectError({"log"}, 2, "either a STATE");
