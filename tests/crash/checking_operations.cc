@@ -9,6 +9,11 @@
 #include "tests/crash/checking.h"
 
 namespace stepwell::testing {
+namespace {
+
+constexpr size_t kToldWrites = 50;
+
+}  // namespace
 
 absl::Status Checking::Claim(const FoundSnapshot& snapshot) {
   const auto unasked = [&snapshot](const auto&... why) {
@@ -184,8 +189,10 @@ absl::Status Checking::FindBranches() {
     const auto done = FollowBranch(name, head_in(before_.branches, name), head_in(branches_, name), writes);
     if (!done.ok()) {
       std::string asked;
-      for (const BranchWrite& write : writes) absl::StrAppend(&asked, "\n  ", Describe(write.operation));
-      return Violation(done.status().message(), "\nwhat was asked of it:", asked);
+      for (size_t i = writes.size() - std::min(writes.size(), kToldWrites); i < writes.size(); ++i) {
+        absl::StrAppend(&asked, "\n  ", i + 1, ": ", Describe(writes[i].operation));
+      }
+      return Violation(done.status().message(), "\nits last changes:", asked);
     }
     for (size_t i = 0; i < writes.size(); ++i) {
       if (operations_[writes[i].operation].kind != Operation::Kind::kBranch) continue;
