@@ -9,7 +9,7 @@ namespace stepwell::testing {
 namespace {
 
 // How long the versions of a run are read again after every start.
-constexpr int kRecentCycles = 2;
+constexpr int kRecentCycles = 1;
 constexpr int kSampledGone = 20;
 
 // What the model counter makes of a state, exactly.

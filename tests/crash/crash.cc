@@ -28,6 +28,7 @@
 #include "absl/time/clock.h"
 #include "tests/crash/checker.h"
 #include "tests/crash/load.h"
+#include "tests/crash/patience.h"
 #include "tests/crash/served_state.h"
 #include "tests/e2e/program.h"
 
@@ -36,8 +37,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Far more than anything takes: what waits as long stands still.
-constexpr absl::Duration kStandstill = absl::Minutes(5);
 constexpr int kCyclesBetweenFullChecks = 25;
 
 struct Options {
@@ -47,7 +46,7 @@ struct Options {
   int cycles = 100;
   uint32_t seed = 0;
   int cycles_per_store = 100;
-  int most_answers = 600;
+  int most_answers = 400;
 };
 
 class Crashes {
@@ -163,18 +162,21 @@ class Crashes {
     if (status.ok()) status = Look(cycle_ % kCyclesBetweenFullChecks == 0);
     if (!status.ok()) return status;
     Journal journal(last_id_);
+    absl::Status ended;
     {
       Load load(address_, &ledger_, &journal, MakePlan(ledger_, cycle_, random_), random_);
-      bool goes_on = load.Prepare(std::move(repeatable_));
-      if (goes_on) {
+      if (load.Prepare(std::move(repeatable_))) {
         const int answers = static_cast<int>(Draw(static_cast<unsigned>(options_.most_answers)));
-        load.Start();
-        goes_on = journal.Await(answers, kStandstill);
-        if (!goes_on) journal.Fail("the server does not answer any more");
+        const int clients = load.Start();
+        if (!journal.Await(answers, clients, kStandstill)) {
+          journal.Fail(absl::StrCat("before it was killed, the server was gone, or did not answer for ",
+                                    absl::FormatDuration(kStandstill)));
+        }
       }
       Pause(3000);
-      End();
+      ended = End();
     }
+    if (!ended.ok()) return ended;
     last_id_ = journal.last_id();
     if (const auto failures = journal.failures(); !failures.empty()) {
       return absl::DataLossError(absl::StrJoin(failures, "\n"));
@@ -183,20 +185,25 @@ class Crashes {
     return absl::OkStatus();
   }
 
-  void End() {
+  absl::Status End() {
     const unsigned how = Draw(10);
-    ended_by_itself_ = how == 0;
     if (how <= 1) server_->Signal(SIGTERM);
-    if (how == 0) {
+    ended_by_itself_ = how == 0;
+    if (ended_by_itself_) {
       ++stops_;
-      if (server_->Wait() == 0) return;
-      ended_by_itself_ = false;
+      const int ended = server_->Wait();
+      ended_by_itself_ = ended == 0;
+      if (ended == 0 || ended == EXIT_FAILURE)
+        return absl::OkStatus();  // The latter when calls took too long.
+      return absl::DataLossError(absl::StrCat("the server ended with ", ended, " on SIGTERM"));
     }
     if (how == 1) Pause(30'000);
     kills_while_stopping_ += how == 1 ? 1 : 0;
     ++kills_;
     server_->Signal(SIGKILL);
-    server_->Wait();
+    const int ended = server_->Wait();
+    if (ended == -SIGKILL || (how == 1 && ended == 0)) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("the server ended with ", ended, " before it was killed"));
   }
 
   const Options options_;

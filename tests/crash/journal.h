@@ -1,15 +1,16 @@
 #ifndef STEPWELL_TESTS_CRASH_JOURNAL_H_
 #define STEPWELL_TESTS_CRASH_JOURNAL_H_
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "tests/crash/ledger.h"
 
 namespace stepwell::testing {
@@ -41,13 +42,23 @@ class Journal {
     failures_.push_back(std::move(what));
   }
 
-  // Waits for so many answers, or a failure. False: there was neither within `timeout`.
-  bool Await(int64_t answers, absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // A client stops.
+  void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::MutexLock lock(&mutex_);
+    ++left_;
+  }
+
+  // Waits for so many answers, or a failure. False: there was neither within `timeout`, or before as many
+  // clients had left.
+  bool Await(int64_t answers, int clients, absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::MutexLock lock(&mutex_);
     const auto reached = [this, answers]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
       return answered_ >= answers || !failures_.empty();
     };
-    return mutex_.AwaitWithTimeout(absl::Condition(&reached), timeout);
+    const auto over = [this, clients, &reached]()
+                          ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return reached() || left_ >= clients; };
+    mutex_.AwaitWithTimeout(absl::Condition(&over), timeout);
+    return reached();
   }
 
   // When nobody writes any more.
@@ -71,6 +82,7 @@ class Journal {
   int64_t last_id_ ABSL_GUARDED_BY(mutex_);
   int64_t clock_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
+  int left_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace stepwell::testing

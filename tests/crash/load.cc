@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/crash/caller.h"
+#include "tests/crash/patience.h"
 
 namespace stepwell::testing {
 namespace {
@@ -145,8 +146,7 @@ Load::Load(const std::string& address, const Ledger* ledger, Journal* journal, P
     : ledger_(*ledger),
       journal_(journal),
       plan_(std::move(plan)),
-      client_(client::Client::Connect(
-          {.address = address, .default_timeout = absl::Minutes(2), .retry = {.max_attempts = 1}})),
+      client_(client::Client::Connect(PatientOptions(address))),
       random_(random) {}
 
 Load::~Load() {
@@ -168,11 +168,12 @@ bool Load::Prepare(std::vector<Repeatable> repeatable) {
   return true;
 }
 
-void Load::Start() {
+int Load::Start() {
   const auto start = [this](auto role) {
     clients_.emplace_back([this, role, seed = random_()] {
       Caller caller(client_.get(), journal_, seed);
       role(caller);
+      journal_->Leave();
     });
   };
   const std::string run = absl::StrCat(journal_->last_id());  // No other run has this number.
@@ -186,6 +187,7 @@ void Load::Start() {
   start([this, run](Caller& caller) { Fork(caller, plan_, ledger_, run); });
   start([this](Caller& caller) { Clear(caller, plan_); });
   start([run](Caller& caller) { Grow(caller, run); });
+  return static_cast<int>(clients_.size());
 }
 
 }  // namespace stepwell::testing

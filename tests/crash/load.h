@@ -1,7 +1,6 @@
 #ifndef STEPWELL_TESTS_CRASH_LOAD_H_
 #define STEPWELL_TESTS_CRASH_LOAD_H_
 
-#include <atomic>
 #include <memory>
 #include <random>
 #include <string>
@@ -26,8 +25,8 @@ class Load {
   // Makes the standing branches that are not there, and asks again for some of what the run before did.
   // False: the journal says what failed.
   bool Prepare(std::vector<Repeatable> repeatable);
-  // Returns when all clients have been started.
-  void Start();
+  // Returns how many clients it has started, each of which leaves the journal in the end.
+  int Start();
 
  private:
   const Ledger& ledger_;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills stepwelld under load, again and again, and checks that it has what it owes; crash.cc says what and how.
 #
-#   tests/crash/run.sh [--cycles 100] [--seed N] [--cycles-per-store 100] [--most-answers 600] [--preset dev] [--help]
+#   tests/crash/run.sh [--cycles 100] [--seed N] [--cycles-per-store 100] [--most-answers 400] [--preset dev] [--help]
 #
 # Builds the server and stepwell_crash first, with that preset. The last line on stdout is the summary. The exit code is 0
 # when all is as it should be; after a violation it is 1, stdout says what was owed and what was found, and the data directory

@@ -5,17 +5,14 @@
 
 #include "absl/synchronization/blocking_counter.h"
 #include "tests/crash/ledger.h"
+#include "tests/crash/patience.h"
 
 namespace stepwell::testing {
 namespace {
 
 // Reads that are under way at the same time.
 constexpr size_t kTogether = 256;
-constexpr int kPage = 1000;
-
-client::ClientOptions OptionsOf(const std::string& address) {
-  return {.address = address, .default_timeout = absl::Minutes(2), .retry = {.max_attempts = 1}};
-}
+constexpr int kPage = 200;  // Of which the last is read in vain.
 
 FoundSnapshot FromMessage(const v1::Snapshot& message) {
   FoundSnapshot found{.version = message.version(),
@@ -49,8 +46,8 @@ std::vector<absl::StatusOr<T>> ReadEach(const std::vector<int64_t>& versions, St
 
 ServedState::ServedState(const std::string& address, std::vector<std::string> models)
     : models_(std::move(models)),
-      client_(client::Client::Connect(OptionsOf(address))),
-      async_client_(client::AsyncClient::Connect(OptionsOf(address))) {}
+      client_(client::Client::Connect(PatientOptions(address))),
+      async_client_(client::AsyncClient::Connect(PatientOptions(address))) {}
 
 absl::StatusOr<std::vector<FoundSnapshot>> ServedState::SnapshotsAfter(int64_t version) {
   std::vector<FoundSnapshot> found;

@@ -36,7 +36,7 @@ class Program {
   // Sends a signal, until it was waited for.
   void Signal(int signal) const;
 
-  // Waits for its end: the exit code, or -1 when a signal ended it.
+  // Waits for its end: the exit code, or the signal that ended it, below 0.
   int Wait();
 
  private:
@@ -92,7 +92,8 @@ inline int Program::Wait() {
   int status = 0;
   const pid_t ended = waitpid(pid_, &status, 0);
   pid_ = -1;
-  return ended > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (ended > 0 && WIFEXITED(status)) return WEXITSTATUS(status);
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : -1;
 }
 
 }  // namespace stepwell::testing

@@ -35,7 +35,7 @@ ServerProcess::~ServerProcess() {
 
 void ServerProcess::Kill() {
   program_->Signal(SIGKILL);
-  EXPECT_EQ(program_->Wait(), -1);
+  EXPECT_EQ(program_->Wait(), -SIGKILL) << "it had ended by itself";
 }
 
 int ServerProcess::Stop() {

@@ -26,7 +26,7 @@ class ServerProcess {
   const std::string& address() const { return address_; }
   pid_t pid() const { return program_->pid(); }
 
-  // Sends SIGTERM and waits for the end; the exit code, or -1 when a signal ended it.
+  // Sends SIGTERM and waits for the end; the exit code, or the signal that ended it, below 0.
   int Stop();
 
   // Sends SIGKILL and waits for the end.
