@@ -1,5 +1,6 @@
 #include "stepwell/storage/testing/faulty_file_system.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -85,14 +86,17 @@ void FaultyFileSystem::CopyWritten(const std::string& from, const std::string& t
   }
 }
 
-void FaultyFileSystem::CopySynced(const std::string& from, const std::string& to) const {
+void FaultyFileSystem::CopySynced(const std::string& from, const std::string& to,
+                                  uint64_t unsynced_bytes) const {
   absl::MutexLock lock(&mutex_);
   std::filesystem::create_directories(to);
   for (const auto& entry : std::filesystem::directory_iterator(from)) {
     const std::string copy = to + "/" + entry.path().filename().string();
     std::filesystem::copy_file(entry.path(), copy);
     const auto size = sizes_.find(entry.path().string());
-    if (size != sizes_.end()) std::filesystem::resize_file(copy, size->second.synced);
+    if (size == sizes_.end()) continue;
+    std::filesystem::resize_file(
+        copy, std::min(std::filesystem::file_size(copy), size->second.synced + unsynced_bytes));
   }
 }
 

@@ -39,8 +39,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   void CopyWritten(const std::string& from, const std::string& to) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes `to` of the directory `from` as a machine leaves it that loses its power now: of files that were
-  // written since this was made, what was synced.
-  void CopySynced(const std::string& from, const std::string& to) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // written since this was made, what was synced, and up to `unsynced_bytes` of what was written behind that.
+  void CopySynced(const std::string& from, const std::string& to, uint64_t unsynced_bytes = 0) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
