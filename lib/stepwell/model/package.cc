@@ -108,19 +108,42 @@ absl::StatusOr<std::string> Package::Read(absl::string_view file) const {
   return content;
 }
 
-absl::StatusOr<std::string> Package::Digest() const {
+template <typename Visit>
+absl::StatusOr<std::string> Package::DigestFiles(Visit visit) const {
   Sha256 all;
   for (const std::string& file : files_) {
     Sha256 one;
     uint64_t size = 0;
-    absl::Status status = ReadPieces(folder_ / file, [&](absl::string_view piece) {
+    const absl::Status read = visit(file, [&](absl::string_view piece) {
       one.Add(piece);
       size += piece.size();
     });
-    if (!status.ok()) return status;
+    if (!read.ok()) return read;
     all.Add(absl::StrCat(file.size(), ":", file, ":", size, ":", one.Finish()));
   }
   return absl::StrCat("sha256:", absl::BytesToHexString(all.Finish()));
+}
+
+absl::StatusOr<std::string> Package::Digest() const {
+  return DigestFiles([this](const std::string& file, auto add) { return ReadPieces(folder_ / file, add); });
+}
+
+absl::StatusOr<std::string> Package::CopyTo(const fs::path& folder) const {
+  return DigestFiles([this, &folder](const std::string& file, auto add) -> absl::Status {
+    const fs::path copy = folder / file;
+    std::error_code error;
+    fs::create_directories(copy.parent_path(), error);
+    if (error) return FileSystemError(copy.parent_path(), error);
+    std::ofstream written(copy, std::ios::binary);
+    const absl::Status read = ReadPieces(folder_ / file, [&](absl::string_view piece) {
+      add(piece);
+      written.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+    });
+    written.close();
+    if (!read.ok() || written) return read;
+    return absl::InternalError(
+        absl::StrCat("\"", absl::CHexEscape(copy.string()), "\" cannot be written; is the disk full?"));
+  });
 }
 
 absl::Status CheckModelName(absl::string_view name) {

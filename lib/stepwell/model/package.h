@@ -44,10 +44,17 @@ class Package {
   // read.
   absl::StatusOr<std::string> Digest() const;
 
+  // Makes `folder` and copies the files into it; the digest of what was copied, which is another than
+  // Digest() where files have changed in between. INTERNAL when a file cannot be read or written.
+  absl::StatusOr<std::string> CopyTo(const std::filesystem::path& folder) const;
+
  private:
   Package(std::filesystem::path folder, bool lone_file) : folder_(std::move(folder)), lone_file_(lone_file) {}
 
   absl::Status ListFolder();
+  // The digest of what `visit` adds for each file.
+  template <typename Visit>
+  absl::StatusOr<std::string> DigestFiles(Visit visit) const;
 
   std::filesystem::path folder_;
   bool lone_file_;

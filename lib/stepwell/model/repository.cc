@@ -1,5 +1,6 @@
 #include "stepwell/model/repository.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -47,8 +48,12 @@ StateSpec StateSpecOf(const ModelRevisionRecord& record) {
 
 }  // namespace
 
-ModelRepository::ModelRepository(RepositoryOptions options, Store* store)
-    : options_(std::move(options)), store_(store), restored_(Restore()) {}
+ModelRepository::ModelRepository(RepositoryOptions options, Store* store, PackageArchive* archive)
+    : options_(std::move(options)),
+      store_(store),
+      archive_(archive),
+      restored_(Restore()),
+      loader_(/*thread_count=*/1, /*max_queued=*/0) {}  // What waits is let in by whoever asks.
 
 absl::Status ModelRepository::Restore() {
   if (store_ == nullptr) return absl::OkStatus();
@@ -66,6 +71,7 @@ absl::Status ModelRepository::Restore() {
     entry.digests.emplace(record.revision, record.digest);
     entry.state_specs.emplace(record.revision, std::make_shared<const StateSpec>(StateSpecOf(record)));
   }
+  for (auto& [name, entry] : entries_) entry.loadable = LoadableOf(entry.digests);
   return absl::OkStatus();
 }
 
@@ -124,26 +130,69 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Load(absl::string_
     entry = &entries_[std::string(name)];
     mutex_.Await(absl::Condition(IsIdle, entry));
     entry->loading = true;
-    known = {entry->newest(), entry->digests};
+    known = {entry->newest(), entry->digests, entry->kept_models};
   }
-  absl::StatusOr<std::shared_ptr<const Model>> loaded = LoadPackage(name, known);
-  if (loaded.ok() && !known.digests.contains((*loaded)->revision())) {
-    const absl::Status recorded = Record(**loaded);
-    if (!recorded.ok()) loaded = recorded;
+  const absl::StatusOr<Package> package = OpenPackage(name);
+  absl::StatusOr<std::shared_ptr<const Model>> loaded =
+      package.ok() ? LoadPackage(*package, name, known) : package.status();
+  if (loaded.ok() && *loaded != known.newest) {
+    const absl::Status published = Publish(*package, *loaded, /*staged=*/nullptr, *entry);
+    if (!published.ok()) loaded = published;
   }
+  std::set<int64_t> loadable = LoadableOf(known.digests);
   const absl::MutexLock lock(&mutex_);
   entry->loading = false;
   entry->error = loaded.status();
-  if (loaded.ok() && *loaded != known.newest) {
-    entry->models.emplace((*loaded)->revision(), *loaded);
-    Remember(*entry, **loaded);
+  if (loaded.ok()) {
+    entry->loadable = std::move(loadable);
+    entry->kept_errors.clear();
   }
   return loaded;
 }
 
-void ModelRepository::Remember(Entry& entry, const Model& model) {
-  entry.digests.emplace(model.revision(), model.digest());
-  entry.state_specs.insert_or_assign(model.revision(), model.shared_state_spec());
+absl::Status ModelRepository::Publish(const Package& package, const std::shared_ptr<const Model>& model,
+                                      PackageStaging* staged, Entry& entry) {
+  const absl::MutexLock archive_lock(&archive_mutex_);
+  if (archive_ != nullptr) {
+    const absl::Status kept = archive_->Keep(package, model->digest());
+    if (!kept.ok()) return kept;
+  }
+  bool is_recorded = false;
+  {
+    const absl::ReaderMutexLock lock(&mutex_);
+    is_recorded = entry.digests.contains(model->revision());
+  }
+  if (!is_recorded) {
+    const absl::Status recorded = Record(*model);
+    if (!recorded.ok()) return recorded;
+    // The number is this content's from now on, wherever the package ends up.
+    const absl::MutexLock lock(&mutex_);
+    entry.digests.emplace(model->revision(), model->digest());
+  }
+  if (staged != nullptr) {
+    const absl::Status placed = staged->Place();
+    if (!placed.ok()) return placed;
+  }
+  const absl::MutexLock lock(&mutex_);
+  entry.models.emplace(model->revision(), model);
+  entry.kept_models.erase(model->revision());
+  entry.OnLoaded(model);
+  return absl::OkStatus();
+}
+
+void ModelRepository::Entry::OnLoaded(const std::shared_ptr<const Model>& model) {
+  state_specs.insert_or_assign(model->revision(), model->shared_state_spec());
+  Use& use = uses[model->revision()];
+  use.model = model;
+  ++use.load_count;
+}
+
+std::shared_ptr<const Model> ModelRepository::Entry::Find(int64_t revision) const {
+  for (const auto* loaded : {&models, &kept_models}) {
+    const auto found = loaded->find(revision);
+    if (found != loaded->end()) return found->second;
+  }
+  return nullptr;
 }
 
 int64_t ModelRepository::RevisionOf(const std::string& digest, const Known& known) {
@@ -156,8 +205,7 @@ int64_t ModelRepository::RevisionOf(const std::string& digest, const Known& know
   return known.digests.rbegin()->first + 1;
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::string_view name,
-                                                                          const Known& known) const {
+absl::StatusOr<Package> ModelRepository::OpenPackage(absl::string_view name) const {
   std::error_code error;
   const fs::path folder = options_.root / std::string(name);
   const fs::path file = options_.root / absl::StrCat(name, kLoneEnding);
@@ -166,11 +214,15 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(absl::
     return absl::FailedPreconditionError(absl::StrCat("model \"", name, "\" has two packages, \"", name,
                                                       "\" and \"", name, kLoneEnding, "\"; expected one"));
   }
-  const absl::StatusOr<Package> package = Package::Open(is_folder ? folder : file);
-  if (!package.ok()) return package.status();
-  const absl::StatusOr<std::string> digest = package->Digest();
+  return Package::Open(is_folder ? folder : file);
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadPackage(const Package& package,
+                                                                          absl::string_view name,
+                                                                          const Known& known) const {
+  const absl::StatusOr<std::string> digest = package.Digest();
   if (!digest.ok()) return digest.status();
-  return LoadContent(*package, *digest, name, known);
+  return LoadContent(package, *digest, name, known);
 }
 
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadContent(const Package& package,
@@ -179,6 +231,8 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::LoadContent(const 
                                                                           const Known& known) const {
   const int64_t revision = RevisionOf(digest, known);
   if (known.newest != nullptr && known.newest->revision() == revision) return known.newest;
+  const auto kept = known.kept_models.find(revision);
+  if (kept != known.kept_models.end()) return kept->second;
   return LoadModel(package, name, {revision, options_.threads_per_session, digest});
 }
 
@@ -189,7 +243,15 @@ absl::Status ModelRepository::Unload(absl::string_view name, std::optional<int64
   if (found == entries_.end()) return ModelNotFound(name, "is not loaded");
   Entry& entry = found->second;
   mutex_.Await(absl::Condition(IsIdle, &entry));
-  if (entry.models.empty() && entry.error.ok()) return ModelNotFound(name, "is not loaded");
+  if (revision.has_value()) {
+    const bool was_loadable = entry.loadable.erase(*revision) > 0;
+    dropped.insert(entry.kept_models.extract(*revision));
+    if (!dropped.empty()) return absl::OkStatus();
+    if (!entry.models.contains(*revision) && was_loadable) return absl::OkStatus();
+  }
+  if (entry.models.empty() && entry.kept_models.empty() && entry.loadable.empty() && entry.error.ok()) {
+    return ModelNotFound(name, "is not loaded");
+  }
   if (revision.has_value() && !entry.models.contains(*revision))
     return RevisionNotFound(name, *revision, entry);
   if (revision.has_value() && entry.models.size() > 1) {
@@ -199,21 +261,37 @@ absl::Status ModelRepository::Unload(absl::string_view name, std::optional<int64
   entry.unloaded = entry.newest();
   entry.error = absl::OkStatus();
   dropped.swap(entry.models);
+  if (revision.has_value()) return absl::OkStatus();
+  dropped.merge(entry.kept_models);
+  entry.loadable.clear();
   return absl::OkStatus();
 }
 
 absl::Status ModelRepository::RevisionNotFound(absl::string_view name, int64_t revision, const Entry& entry) {
-  const auto add = [](std::string* out, const auto& model) { absl::StrAppend(out, model.first); };
   return ModelNotFound(name, absl::StrCat("has no revision ", revision, " loaded; expected one of ",
-                                          absl::StrJoin(entry.models, ", ", add)));
+                                          absl::StrJoin(entry.LoadedRevisions(), ", ")));
+}
+
+std::vector<int64_t> ModelRepository::Entry::LoadedRevisions() const {
+  std::vector<int64_t> revisions;
+  for (const auto* loaded : {&models, &kept_models}) {
+    for (const auto& [revision, model] : *loaded) revisions.push_back(revision);
+  }
+  std::ranges::sort(revisions);
+  return revisions;
 }
 
 absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::string_view name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end() || !found->second.is_listed()) return ModelNotFound(name, "is not loaded");
+  if (found == entries_.end()) return ModelNotFound(name, "is not loaded");
   const Entry& entry = found->second;
   if (!entry.models.empty()) return &entry;
-  if (!entry.loading && entry.error.ok()) return ModelNotFound(name, "is unloaded");
+  if (!entry.loading && entry.error.ok()) {
+    if (!entry.kept_models.empty() || !entry.loadable.empty()) {
+      return ModelNotFound(name, "is not loaded; what is kept of it serves the states that it has made");
+    }
+    return ModelNotFound(name, entry.is_listed() ? "is unloaded" : "is not loaded");
+  }
   const std::string why =
       entry.loading ? "it is being loaded" : absl::StrCat("it failed to load: ", entry.error.message());
   return WithErrorInfo(
@@ -222,8 +300,7 @@ absl::StatusOr<const ModelRepository::Entry*> ModelRepository::FindEntry(absl::s
 }
 
 ModelStatus ModelRepository::StatusOf(const std::string& name, const Entry& entry) {
-  ModelStatus status{name, ModelState::kUnloading, entry.error, entry.newest(), {}};
-  for (const auto& [revision, model] : entry.models) status.revisions.push_back(revision);
+  ModelStatus status{name, ModelState::kUnloading, entry.error, entry.newest(), entry.LoadedRevisions()};
   if (entry.loading) {
     status.state = ModelState::kLoading;
   } else if (!entry.error.ok()) {
@@ -244,10 +321,16 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
 absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name,
                                                                    int64_t revision) const {
   const absl::ReaderMutexLock lock(&mutex_);
+  const auto found = entries_.find(name);
+  if (found != entries_.end()) {
+    std::shared_ptr<const Model> model = found->second.Find(revision);
+    if (model != nullptr) return model;
+    const auto error = found->second.kept_errors.find(revision);
+    if (error != found->second.kept_errors.end()) return error->second;
+    if (!found->second.kept_models.empty()) return RevisionNotFound(name, revision, found->second);
+  }
   const absl::StatusOr<const Entry*> entry = FindEntry(name);
   if (!entry.ok()) return entry.status();
-  const auto found = (*entry)->models.find(revision);
-  if (found != (*entry)->models.end()) return found->second;
   return RevisionNotFound(name, revision, **entry);
 }
 

@@ -33,14 +33,16 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Install(PackageSta
     entry = &entries_[staged.name()];
     mutex_.Await(absl::Condition(IsIdle, entry));
     entry->installing = true;
-    known = {entry->newest(), entry->digests};
+    known = {entry->newest(), entry->digests, entry->kept_models};
   }
   absl::StatusOr<std::shared_ptr<const Model>> loaded = InstallInTurn(staged, digest, replace, entry, known);
+  std::set<int64_t> loadable = LoadableOf(known.digests);
   const absl::MutexLock lock(&mutex_);
   entry->installing = false;
   if (loaded.ok()) {
     entry->error = absl::OkStatus();
-    entry->models.emplace((*loaded)->revision(), *loaded);
+    entry->loadable = std::move(loadable);
+    entry->kept_errors.clear();
   }
   return loaded;
 }
@@ -59,20 +61,13 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::InstallInTurn(Pack
   }
   const absl::StatusOr<bool> in_place = IsInPlace(staged, *real_digest, replace);
   if (!in_place.ok()) return in_place.status();
+  const absl::StatusOr<Package> placed = *in_place ? OpenPackage(staged.name()) : package;
+  if (!placed.ok()) return placed.status();
   absl::StatusOr<std::shared_ptr<const Model>> loaded =
-      *in_place ? LoadPackage(staged.name(), known)
-                : LoadContent(*package, *real_digest, staged.name(), known);
-  if (!loaded.ok()) return loaded;
-  if (!known.digests.contains((*loaded)->revision())) {
-    if (absl::Status recorded = Record(**loaded); !recorded.ok()) return recorded;
-  }
-  {
-    // The number is this content's from now on, wherever the package ends up.
-    const absl::MutexLock lock(&mutex_);
-    Remember(*entry, **loaded);
-  }
-  if (*in_place) return loaded;
-  if (absl::Status placed = staged.Place(); !placed.ok()) return placed;
+      LoadContent(*placed, *real_digest, staged.name(), known);
+  if (!loaded.ok() || (*in_place && *loaded == known.newest)) return loaded;
+  const absl::Status published = Publish(*placed, *loaded, *in_place ? nullptr : &staged, *entry);
+  if (!published.ok()) return published;
   return loaded;
 }
 
