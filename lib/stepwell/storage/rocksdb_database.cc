@@ -5,13 +5,19 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
+#include "rocksdb/transaction_log.h"
 #include "rocksdb/write_batch.h"
 #include "stepwell/storage/errors.h"
 #include "stepwell/storage/rocksdb_keys.h"
+#include "stepwell/storage/rocksdb_log_files.h"
+#include "stepwell/storage/rocksdb_tables.h"
 
 namespace stepwell {
 namespace {
@@ -40,6 +46,8 @@ rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
   options.db_host_id = "";  // Files name no machine: they may be copied to another.
   // What has failed is not tried again behind our back: the store is read-only from then on.
   options.max_bgerror_resume_count = 0;
+  // A log that is needed and not there is an error.
+  options.track_and_verify_wals_in_manifest = true;
   return options;
 }
 
@@ -57,10 +65,8 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family) {
   return options;
 }
 
-absl::Status ReadError(const rocksdb::Status& status, absl::string_view what) {
-  if (status.IsCorruption()) return RecordDamaged(what, status.ToString());
-  return StoreReadFailed(what, status.ToString());
-}
+// A file that is not there is as damaged as one that is there and wrong.
+bool IsDamage(const rocksdb::Status& status) { return status.IsCorruption() || status.IsPathNotFound(); }
 
 rocksdb::ReadOptions ReadOptionsOf(const rocksdb::Snapshot* view) {
   rocksdb::ReadOptions options;
@@ -68,7 +74,55 @@ rocksdb::ReadOptions ReadOptionsOf(const rocksdb::Snapshot* view) {
   return options;
 }
 
+// What of the MANIFEST is in use, all of which is synced.
+rocksdb::Status MeasureManifest(rocksdb::DB& db, uint64_t& number, uint64_t& bytes) {
+  std::vector<std::string> files;
+  const rocksdb::Status listed = db.GetLiveFiles(files, &bytes, /*flush_memtable=*/false);
+  for (absl::string_view file : files) {
+    if (absl::ConsumePrefix(&file, "/MANIFEST-") && absl::SimpleAtoi(file, &number)) return listed;
+  }
+  return listed.ok() ? rocksdb::Status::NotFound("no MANIFEST is in use") : listed;
+}
+
+// Cuts the logs in `path` where they were torn. DATA_LOSS: something that is synced cannot be read.
+// `knows_synced` as LogInspection has it.
+absl::Status MendLogs(const std::string& path, rocksdb::Env* env, bool& knows_synced) {
+  const absl::StatusOr<LogInspection> inspection = InspectLogs(path, env);
+  if (!inspection.ok()) return inspection.status();
+  if (!inspection->damages.empty()) return DirectoryDamaged(path, inspection->damages.front());
+  knows_synced = inspection->knows_synced;
+  const rocksdb::Status cut = CutTorn(*inspection, env);
+  return cut.ok() ? absl::OkStatus() : DirectoryNotWritable(path, cut.ToString());
+}
+
 }  // namespace
+
+// Notes how long the MANIFEST has become with each table that was added to it. RocksDB calls it from threads
+// of its own.
+class RocksDbDatabase::ManifestListener final : public rocksdb::EventListener {
+ public:
+  void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& /*info*/) override { Note(*db); }
+  void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& /*info*/) override {
+    Note(*db);
+  }
+
+  void SetMark(std::shared_ptr<SyncedMark> mark) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mark_ = std::move(mark);
+  }
+
+  // One at a time: what was measured later is noted later.
+  void Note(rocksdb::DB& db) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    uint64_t number = 0;
+    uint64_t bytes = 0;
+    if (mark_ != nullptr && MeasureManifest(db, number, bytes).ok()) mark_->SetManifest(number, bytes);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::shared_ptr<SyncedMark> mark_ ABSL_GUARDED_BY(mutex_);  // Null while the database opens.
+};
 
 absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std::string& path,
                                                                        rocksdb::Env* env) {
@@ -76,6 +130,14 @@ absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std
   if (!directory.ok()) return directory.status();
   rocksdb::DBOptions options = MakeOptions(env);
   options.create_if_missing = (*directory)->is_new();
+  if (!(*directory)->is_new()) {
+    bool knows_synced = false;
+    const absl::Status mended = MendLogs(path, env, knows_synced);
+    if (!mended.ok()) return mended;
+    if (knows_synced) options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  }
+  const auto listener = std::make_shared<ManifestListener>();
+  options.listeners.push_back(listener);
   auto database = absl::WrapUnique(new RocksDbDatabase(*std::move(directory)));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
@@ -84,11 +146,33 @@ absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   const rocksdb::Status opened = rocksdb::DB::Open(options, path, descriptors, &families, &db);
-  if (opened.IsCorruption()) return DirectoryDamaged(path, opened.ToString());
+  if (opened.IsCorruption()) {
+    // Of a table's head RocksDB does not say whose it is.
+    const rocksdb::Status table = FindDamagedTable(path, env);
+    return DirectoryDamaged(path, (table.IsCorruption() ? table : opened).ToString());
+  }
   if (!opened.ok()) return StoreReadFailed(absl::StrCat("\"", path, "\""), opened.ToString());
   database->db_.reset(db);
   std::ranges::copy(families, database->families_.begin());
+  const absl::Status marked = database->OpenMark(path, env, *listener);
+  if (!marked.ok()) return marked;
   return database;
+}
+
+absl::Status RocksDbDatabase::OpenMark(const std::string& path, rocksdb::Env* env,
+                                       ManifestListener& listener) {
+  SyncedEnds ends;
+  std::unique_ptr<rocksdb::LogFile> log;
+  rocksdb::Status status = MeasureManifest(*db_, ends.manifest_number, ends.manifest_bytes);
+  if (status.ok()) status = db_->GetCurrentWalFile(&log);
+  if (!status.ok()) return StoreReadFailed(absl::StrCat("\"", path, "\""), status.ToString());
+  ends.log_number = log->LogNumber();  // Nothing of it is synced so far.
+  absl::StatusOr<std::unique_ptr<SyncedMark>> mark = SyncedMark::Open(path, ends, env);
+  if (!mark.ok()) return mark.status();
+  mark_ = *std::move(mark);
+  listener.SetMark(mark_);
+  listener.Note(*db_);  // It may have grown since.
+  return absl::OkStatus();
 }
 
 RocksDbDatabase::~RocksDbDatabase() {
@@ -107,6 +191,17 @@ absl::StatusOr<std::optional<std::string>> RocksDbDatabase::Get(Family family, a
   if (read.ok()) return value;
   if (read.IsNotFound()) return std::nullopt;
   return ReadError(read, what);
+}
+
+std::string RocksDbDatabase::DetailOf(const rocksdb::Status& status) const {
+  std::string detail = status.ToString();
+  if (!absl::StrContains(detail, db_->GetName())) absl::StrAppend(&detail, " in \"", db_->GetName(), "\"");
+  return detail;
+}
+
+absl::Status RocksDbDatabase::ReadError(const rocksdb::Status& status, absl::string_view what) const {
+  if (IsDamage(status)) return RecordDamaged(what, DetailOf(status));
+  return StoreReadFailed(what, DetailOf(status));
 }
 
 absl::StatusOr<SnapshotRow> RocksDbDatabase::ReadSnapshot(Version version,
@@ -132,11 +227,11 @@ absl::StatusOr<ArrayPart> RocksDbDatabase::ReadArray(Version writer, int positio
   const rocksdb::Status read =
       db_->Get(rocksdb::ReadOptions(), family(Family::kArrays), SliceOf(ArrayKey(writer, position)), &value);
   if (read.IsNotFound()) return Missing(writer);
-  if (read.IsCorruption()) return ArrayDamaged(writer, position, read.ToString());
+  if (IsDamage(read)) return ArrayDamaged(writer, position, DetailOf(read));
   if (!read.ok()) {
     return StoreReadFailed(
         absl::StrCat("the array at position ", position, " that version ", writer.value(), " wrote"),
-        read.ToString());
+        DetailOf(read));
   }
   return DecodeArray(writer, position, ViewOf(value));
 }
@@ -150,8 +245,8 @@ absl::StatusOr<OrphanRow> RocksDbDatabase::ReadOrphan(Version writer, int positi
   return DecodeOrphan(writer, position, **value);
 }
 
-absl::StatusOr<std::optional<RocksDbDatabase::Run>> RocksDbDatabase::FindDropped(Version version,
-                                                                                 rocksdb::Iterator& tree) {
+absl::StatusOr<std::optional<RocksDbDatabase::Run>> RocksDbDatabase::FindDropped(
+    Version version, rocksdb::Iterator& tree) const {
   tree.SeekForPrev(DroppedKey(version));
   if (!tree.Valid()) {
     if (!tree.status().ok()) return ReadError(tree.status(), "the versions that were dropped");
@@ -223,9 +318,17 @@ std::unique_ptr<rocksdb::Iterator> RocksDbDatabase::Iterate(Family family,
 }
 
 rocksdb::Status RocksDbDatabase::Write(rocksdb::WriteBatch& batch) {
-  return db_->Write(rocksdb::WriteOptions(), &batch);
+  if (failed_.ok()) failed_ = db_->Write(rocksdb::WriteOptions(), &batch);
+  return failed_;
 }
 
-rocksdb::Status RocksDbDatabase::Sync() { return db_->SyncWAL(); }
+rocksdb::Status RocksDbDatabase::Sync() {
+  // Before it is synced, so that all of it is.
+  std::unique_ptr<rocksdb::LogFile> log;
+  if (failed_.ok()) failed_ = db_->GetCurrentWalFile(&log);
+  if (failed_.ok()) failed_ = db_->SyncWAL();
+  if (failed_.ok()) mark_->SetLog(log->LogNumber(), log->SizeFileBytes());
+  return failed_;
+}
 
 }  // namespace stepwell

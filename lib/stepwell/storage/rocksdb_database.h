@@ -13,6 +13,7 @@
 #include "rocksdb/db.h"
 #include "stepwell/storage/rocksdb_codec.h"
 #include "stepwell/storage/rocksdb_directory.h"
+#include "stepwell/storage/rocksdb_synced_mark.h"
 
 namespace stepwell {
 
@@ -20,11 +21,13 @@ namespace stepwell {
 enum class Family { kMeta, kSnapshots, kArrays, kBranches, kRequests, kTree };
 
 // What a RocksDbStore has on disk, and the rows in it. Reads wait for the disk. Where `view` is given, they
-// see what was there when it was taken. Thread-safe.
+// see what was there when it was taken. Thread-safe, but for writes and syncs, which one thread at a time
+// does.
 class RocksDbDatabase {
  public:
-  // Opens what is at `path`, or makes it. Errors as RocksDbDirectory; also DATA_LOSS and INTERNAL. `env` must
-  // outlive this.
+  // Opens what is at `path`, or makes it. What a log holds behind its last whole record, and was not synced,
+  // goes. Errors as RocksDbDirectory; also INTERNAL, and DATA_LOSS, which changes nothing: what is known to
+  // be synced cannot be read. `env` must outlive this.
   static absl::StatusOr<std::unique_ptr<RocksDbDatabase>> Open(const std::string& path, rocksdb::Env* env);
 
   ~RocksDbDatabase();
@@ -47,7 +50,7 @@ class RocksDbDatabase {
     Version last{0};
   };
   // Seeks with `tree`, which goes over that family.
-  static absl::StatusOr<std::optional<Run>> FindDropped(Version version, rocksdb::Iterator& tree);
+  absl::StatusOr<std::optional<Run>> FindDropped(Version version, rocksdb::Iterator& tree) const;
 
   absl::StatusOr<std::vector<BranchRecord>> ReadBranches() const;
   absl::StatusOr<std::vector<RequestRecord>> ReadRequests() const;  // Oldest first.
@@ -57,8 +60,13 @@ class RocksDbDatabase {
 
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family, const rocksdb::Snapshot* view = nullptr) const;
 
+  // What is to be said when `status`, not OK, came of reading `what`: DATA_LOSS (RECORD_DAMAGED), or INTERNAL
+  // (STORE_READ_FAILED).
+  absl::Status ReadError(const rocksdb::Status& status, absl::string_view what) const;
+
   // Writes all of `batch` to the log, or nothing. It survives a crash of the process, and after Sync one of
-  // the machine. What fails leaves open whether it is there.
+  // the machine. What fails leaves open whether it is there; from then on both fail, whatever the disk does:
+  // a sync that succeeds after one that failed says nothing of what was to be synced before.
   rocksdb::Status Write(rocksdb::WriteBatch& batch);
   rocksdb::Status Sync();
 
@@ -68,15 +76,24 @@ class RocksDbDatabase {
  private:
   static constexpr size_t kFamilies = 6;
 
+  class ManifestListener;
+
   explicit RocksDbDatabase(std::unique_ptr<RocksDbDirectory> directory) : directory_(std::move(directory)) {}
+
+  // Begins to note what is synced.
+  absl::Status OpenMark(const std::string& path, rocksdb::Env* env, ManifestListener& listener);
 
   // Absent: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(Family family, absl::string_view key, absl::string_view what,
                                                  const rocksdb::Snapshot* view = nullptr) const;
+  // What `status` says, and where.
+  std::string DetailOf(const rocksdb::Status& status) const;
   // What is to be said of a snapshot that is not there.
   absl::Status Missing(Version version) const;
 
   const std::unique_ptr<RocksDbDirectory> directory_;
+  std::shared_ptr<SyncedMark> mark_;
+  rocksdb::Status failed_;  // What the first write or sync that failed said.
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_ = {};
 };

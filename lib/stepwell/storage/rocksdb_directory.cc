@@ -84,7 +84,8 @@ absl::Status RocksDbDirectory::CheckFiles() {
   if (!read.ok()) return StoreReadFailed(absl::StrCat(path_, "/", kMarkFile), read.ToString());
   absl::string_view format_text = absl::StripSuffix(mark, "\n");
   int64_t format = 0;
-  if (!absl::ConsumePrefix(&format_text, kMarkStart) || !absl::SimpleAtoi(format_text, &format)) {
+  if (!absl::ConsumePrefix(&format_text, kMarkStart) || !absl::SimpleAtoi(format_text, &format) ||
+      format < 1) {
     return DirectoryForeign(path_, absl::StrCat("a file ", kMarkFile, " that says something else"));
   }
   if (format > kFormat) return DirectoryOfNewerFormat(path_, format, kFormat);

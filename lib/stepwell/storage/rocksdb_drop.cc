@@ -90,8 +90,8 @@ void RocksDbDrop::VisitChildren(Version version, absl::FunctionRef<bool(Version)
     if (!edges_.contains({version, child}) && !visit(child)) return;
   }
   if (!tree_->status().ok() && status_.ok()) {
-    status_ = StoreReadFailed(absl::StrCat("what descends from version ", version.value()),
-                              tree_->status().ToString());
+    status_ =
+        database_->ReadError(tree_->status(), absl::StrCat("what descends from version ", version.value()));
   }
 }
 
@@ -140,7 +140,7 @@ std::optional<Version> RocksDbDrop::FreePart(Version writer, int position) {
 absl::Status RocksDbDrop::AddDropped(Version version) {
   dropped_.Insert(version);
   for (const Version neighbour : {Version(version.value() - 1), Version(version.value() + 1)}) {
-    const auto run = RocksDbDatabase::FindDropped(neighbour, *tree_);
+    const auto run = database_->FindDropped(neighbour, *tree_);
     if (!run.ok()) return run.status();
     if (!run->has_value()) continue;
     merged_.insert((*run)->first);

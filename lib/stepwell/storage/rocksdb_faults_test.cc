@@ -265,6 +265,26 @@ TEST_P(RocksDbFailure, MakesTheStoreReadOnlyUntilItIsOpenedAgain) {
   EXPECT_TRUE(testing::Commit(**after, std::move(next), Durability::kSync).ok());
 }
 
+// The system may have given up what it could not write: the sync after that has nothing to do, and succeeds.
+TEST_F(RocksDbFaults, SyncThatFailedIsNotMadeGoodByOneThatSucceeds) {
+  Open();
+  const CommitBatch before = Root();
+  ASSERT_TRUE(testing::Commit(*store_, before, Durability::kSync).ok());
+  files_->FailSyncs();
+  EXPECT_EQ(GetErrorInfo(testing::Commit(*store_, Root(), Durability::kSync)).reason, "STORE_WRITE_FAILED");
+  const std::string copy = other_.New();
+  files_->CopySynced(directory_.path(), copy);
+  files_->Heal();
+  EXPECT_EQ(GetErrorInfo(testing::Commit(*store_, Root(), Durability::kSync)).reason, "STORE_READ_ONLY");
+  store_.reset();
+  // What SYNCED says is no more than what the disk has.
+  std::filesystem::copy_file(directory_.path() + "/SYNCED", copy + "/SYNCED",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto after = RocksDbStore::Open({.path = copy});
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_TRUE(testing::ReadArray(**after, VersionOf(before), 0).ok());
+}
+
 TEST_P(RocksDbFailure, LeavesWhatWasToBeDropped) {
   Open();
   const CommitBatch batch = Root();

@@ -169,8 +169,7 @@ absl::StatusOr<RocksDbStore::Records> RocksDbStore::FindSnapshots(Version before
     Record record = view->Tell(*std::move(row));
     if (record != nullptr) records.push_back(std::move(record));
   }
-  if (rows->status().IsCorruption()) return RecordDamaged("a snapshot's record", rows->status().ToString());
-  if (!rows->status().ok()) return StoreReadFailed("the snapshots' records", rows->status().ToString());
+  if (!rows->status().ok()) return database_->ReadError(rows->status(), "a snapshot's record");
   records.insert(records.end(), next_pending, pending.end());
   if (records.size() > limit) records.resize(limit);
   return records;

@@ -51,6 +51,11 @@ void FaultyFileSystem::Set(bool FaultyFileSystem::*flag) {
   this->*flag = true;
 }
 
+void FaultyFileSystem::Heal() {
+  absl::MutexLock lock(&mutex_);
+  fail_writes_ = fail_syncs_ = fail_new_files_ = false;
+}
+
 void FaultyFileSystem::WaitUntilHeld() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(&is_held_));

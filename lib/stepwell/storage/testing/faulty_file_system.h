@@ -26,6 +26,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   void FailSyncs() { Set(&FaultyFileSystem::fail_syncs_); }
   void FailNewFiles() { Set(&FaultyFileSystem::fail_new_files_); }
 
+  // Nothing fails any more.
+  void Heal() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // From now on a write to a log waits until Release. Returns at once; WaitUntilHeld returns when one waits.
   void HoldLogs() { Set(&FaultyFileSystem::hold_logs_); }
   void WaitUntilHeld() ABSL_LOCKS_EXCLUDED(mutex_);
