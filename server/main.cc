@@ -9,6 +9,7 @@
 #include "server/config/config.h"
 #include "server/health/health_probe.h"
 #include "server/server.h"
+#include "server/verify.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -50,6 +51,9 @@ int Main(int argc, char** argv) {
   }
   if (!config->has_value()) return EXIT_SUCCESS;
   if (!(*config)->health_address.empty()) return PrintHealth((*config)->health_address);
+  if ((*config)->verify) {
+    return PrintVerification((*config)->data_dir, (*config)->verify_as_json, std::cout, std::cerr);
+  }
   spdlog::set_level((*config)->log_level);
 
   absl::StatusOr<std::unique_ptr<Server>> opened = Server::Open(**config);

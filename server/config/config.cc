@@ -274,6 +274,18 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "What running calls get to finish when the server is told to stop. Default 10");
 }
 
+// `config`, or the check of its store that was asked for instead.
+absl::StatusOr<std::optional<Config>> WithVerify(absl::StatusOr<Config> config, bool verify, bool as_json) {
+  if (!config.ok()) return config.status();
+  if (verify && config->data_dir.empty()) {
+    return absl::InvalidArgumentError("--verify checks a data directory; expected --data-dir with it");
+  }
+  if (as_json && !verify) return absl::InvalidArgumentError("--json is how --verify prints; expected both");
+  config->verify = verify;
+  config->verify_as_json = as_json;
+  return *std::move(config);
+}
+
 }  // namespace
 
 absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view file) {
@@ -303,10 +315,20 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
          "--health", health_address,
          "Serve nothing; ask the server there for its health. Exit code 0: it serves; 1: why not is printed")
       ->type_name("ADDRESS");
+  bool verify = false;
+  bool as_json = false;
+  app.add_flag(
+      "--verify", verify,
+      "Serve nothing; check every checksum and every reference of the store in --data-dir, which no "
+      "server may have open, and change nothing. Prints what was checked and each problem. Exit code "
+      "0: it is whole; 1: it has problems; 2: it could not be opened");
+  app.add_flag("--json", as_json, "With --verify: print one JSON object");
   app.set_version_flag("--version", STEPWELL_VERSION);
   app.footer(
       "Example:\n"
-      "  stepwelld --models examples/models --listen 127.0.0.1:7350 --listen unix:/run/stepwell.sock");
+      "  stepwelld --models examples/models --listen 127.0.0.1:7350 --listen unix:/run/stepwell.sock\n"
+      "  stepwelld --models examples/models --data-dir /var/lib/stepwell\n"
+      "  stepwelld --verify --data-dir /var/lib/stepwell");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -317,7 +339,7 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
     return std::nullopt;
   }
   if (!health_address.empty()) return Config{.health_address = std::move(health_address)};
-  if (file.empty()) return FromMessage(flags);
+  if (file.empty()) return WithVerify(FromMessage(flags), verify, as_json);
 
   const absl::StatusOr<std::string> text = ReadFile(file);
   if (!text.ok()) return text.status();
@@ -329,7 +351,7 @@ absl::StatusOr<std::optional<Config>> ParseCommandLine(int argc, const char* con
   if (flags.has_data_dir()) message->clear_in_memory();
   if (flags.has_in_memory()) message->clear_data_dir();
   message->MergeFrom(flags);
-  return FromMessage(*message);
+  return WithVerify(FromMessage(*message), verify, as_json);
 }
 
 }  // namespace stepwell::server

@@ -32,6 +32,10 @@ struct Config {
 
   // Not empty: ask the server at this address for its health instead of serving. A flag only.
   std::string health_address;
+
+  // Check the store in `data_dir` instead of serving, and print the result as JSON. Flags only.
+  bool verify = false;
+  bool verify_as_json = false;
 };
 
 // The defaults with what `text` says. INVALID_ARGUMENT: `text` is no text proto of the schema, or a value is

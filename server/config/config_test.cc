@@ -182,6 +182,15 @@ TEST(ConfigTest, FlagOutOfRangeIsNamed) {
   EXPECT_EQ(status.message(), "worker_threads is 4294967297; expected 1 to 1024");
 }
 
+TEST(ConfigTest, VerifyTakesADataDirectory) {
+  const auto config = Parse({"--verify", "--data-dir", "/data", "--json"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->verify && config->verify_as_json);
+  EXPECT_EQ(config->data_dir, "/data");
+  EXPECT_THAT(std::string(Parse({"--verify"}).status().message()), HasSubstr("--data-dir"));
+  EXPECT_THAT(std::string(Parse({"--json"}).status().message()), HasSubstr("--verify"));
+}
+
 TEST(ConfigTest, UnknownFlagIsInvalidArgument) {
   const absl::Status status = Parse({"--nonsense"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -275,6 +275,35 @@ TEST_F(DiskTest, SecondServerOnTheSameDirectoryIsRefused) {
   Make("live");
 }
 
+TEST_F(DiskTest, VerifyTellsAWholeStoreFromADamagedOneAndFromOneInUse) {
+  Start();
+  Make("live");
+  ASSERT_TRUE(Add(BranchName{"live"}, 5).ok());
+  const std::vector<std::string> verify = {STEPWELLD, "--verify", "--data-dir", data()};
+  const Finished in_use = RunProgram(verify);
+  EXPECT_EQ(in_use.exit_code, 2);
+  EXPECT_THAT(in_use.err, HasSubstr("in use"));
+  client_.reset();
+  server_.reset();
+
+  const Finished whole = RunProgram(verify);
+  EXPECT_EQ(whole.exit_code, 0) << whole.out << whole.err;
+  EXPECT_THAT(whole.out, HasSubstr("no problems"));
+  std::vector<std::string> as_json = verify;
+  as_json.push_back("--json");
+  const Finished json = RunProgram(as_json);
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  EXPECT_THAT(json.out, HasSubstr(R"({"what":"snapshots","number":2,"problems":0})"));
+  EXPECT_THAT(json.out, HasSubstr(R"("problems":[]})"));
+
+  for (const auto& entry : fs::directory_iterator(data())) {
+    if (entry.path().extension() == ".log") fs::resize_file(entry.path(), fs::file_size(entry.path()) / 2);
+  }
+  const Finished damaged = RunProgram(verify);
+  EXPECT_EQ(damaged.exit_code, 1) << damaged.out << damaged.err;
+  EXPECT_THAT(damaged.out, HasSubstr("problem: its file \"" + data()));
+}
+
 TEST_F(DiskTest, DirectoryThatCannotBeMadeIsRefused) {
   const fs::path file = folder_ / "file";
   std::ofstream(file) << "not a directory";

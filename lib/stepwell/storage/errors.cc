@@ -121,9 +121,10 @@ absl::Status StoreWriteFailed(absl::string_view detail) {
 
 absl::Status StoreReadOnly(absl::string_view detail) {
   return WithErrorInfo(
-      absl::FailedPreconditionError(absl::StrCat(
-          "the store is read-only since a write failed: ", detail,
-          "; expected a disk that takes what is written: restart the server when it does again")),
+      absl::FailedPreconditionError(absl::StrCat("the store is read-only since a write failed: ", detail,
+                                                 "; expected a disk that takes what is written: make room "
+                                                 "where it is full, have `stepwelld --verify` "
+                                                 "look where it is damaged, then restart the server")),
       "STORE_READ_ONLY");
 }
 
@@ -172,6 +173,12 @@ absl::Status DirectoryNotWritable(absl::string_view path, absl::string_view deta
   return absl::FailedPreconditionError(absl::StrCat("the data directory \"", path,
                                                     "\" cannot be written: ", detail,
                                                     "; expected one in which this user may make files"));
+}
+
+absl::Status DirectoryEmpty(absl::string_view path) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the data directory \"", path,
+                   "\" has no store; expected one that Stepwell made, with its file STEPWELL"));
 }
 
 absl::Status DirectoryDamaged(absl::string_view path, absl::string_view detail) {

@@ -88,6 +88,9 @@ absl::Status DirectoryOfNewerFormat(absl::string_view path, int64_t format, int6
 // FAILED_PRECONDITION: nothing can be written in `path`.
 absl::Status DirectoryNotWritable(absl::string_view path, absl::string_view detail);
 
+// FAILED_PRECONDITION: no store is in `path`.
+absl::Status DirectoryEmpty(absl::string_view path);
+
 // DATA_LOSS: `path` was a store's, and is not whole any more.
 absl::Status DirectoryDamaged(absl::string_view path, absl::string_view detail);
 

@@ -65,6 +65,23 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family) {
   return options;
 }
 
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeDescriptors() {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
+    descriptors.emplace_back(kFamilyNames[i], MakeFamilyOptions(static_cast<Family>(i)));
+  }
+  return descriptors;
+}
+
+// What became of opening the database in `path`.
+absl::Status TellOpened(const rocksdb::Status& opened, const std::string& path, rocksdb::Env* env) {
+  if (opened.ok()) return absl::OkStatus();
+  if (!opened.IsCorruption()) return StoreReadFailed(absl::StrCat("\"", path, "\""), opened.ToString());
+  // Of a table's head RocksDB does not say whose it is.
+  const rocksdb::Status table = FindDamagedTable(path, env);
+  return DirectoryDamaged(path, (table.IsCorruption() ? table : opened).ToString());
+}
+
 // A file that is not there is as damaged as one that is there and wrong.
 bool IsDamage(const rocksdb::Status& status) { return status.IsCorruption() || status.IsPathNotFound(); }
 
@@ -139,23 +156,28 @@ absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std
   const auto listener = std::make_shared<ManifestListener>();
   options.listeners.push_back(listener);
   auto database = absl::WrapUnique(new RocksDbDatabase(*std::move(directory)));
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (size_t i = 0; i < kFamilies; ++i) {
-    descriptors.emplace_back(kFamilyNames[i], MakeFamilyOptions(static_cast<Family>(i)));
-  }
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
-  const rocksdb::Status opened = rocksdb::DB::Open(options, path, descriptors, &families, &db);
-  if (opened.IsCorruption()) {
-    // Of a table's head RocksDB does not say whose it is.
-    const rocksdb::Status table = FindDamagedTable(path, env);
-    return DirectoryDamaged(path, (table.IsCorruption() ? table : opened).ToString());
-  }
-  if (!opened.ok()) return StoreReadFailed(absl::StrCat("\"", path, "\""), opened.ToString());
+  const absl::Status opened =
+      TellOpened(rocksdb::DB::Open(options, path, MakeDescriptors(), &families, &db), path, env);
+  if (!opened.ok()) return opened;
   database->db_.reset(db);
   std::ranges::copy(families, database->families_.begin());
   const absl::Status marked = database->OpenMark(path, env, *listener);
   if (!marked.ok()) return marked;
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::OpenForReading(
+    std::unique_ptr<RocksDbDirectory> directory, const std::string& path, rocksdb::Env* env) {
+  auto database = absl::WrapUnique(new RocksDbDatabase(std::move(directory)));
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  const absl::Status opened = TellOpened(
+      rocksdb::DB::OpenForReadOnly(MakeOptions(env), path, MakeDescriptors(), &families, &db), path, env);
+  if (!opened.ok()) return opened;
+  database->db_.reset(db);
+  std::ranges::copy(families, database->families_.begin());
   return database;
 }
 

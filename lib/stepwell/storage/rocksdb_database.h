@@ -30,6 +30,10 @@ class RocksDbDatabase {
   // be synced cannot be read. `env` must outlive this.
   static absl::StatusOr<std::unique_ptr<RocksDbDatabase>> Open(const std::string& path, rocksdb::Env* env);
 
+  // Opens the store in `directory`, which is `path`, as it is: writes nothing, and cannot be written.
+  static absl::StatusOr<std::unique_ptr<RocksDbDatabase>> OpenForReading(
+      std::unique_ptr<RocksDbDirectory> directory, const std::string& path, rocksdb::Env* env);
+
   ~RocksDbDatabase();
 
   // The record under `version`. NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED).

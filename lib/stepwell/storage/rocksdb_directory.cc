@@ -57,10 +57,22 @@ absl::StatusOr<std::unique_ptr<RocksDbDirectory>> RocksDbDirectory::Open(std::st
   if (!made.ok()) return made;
   auto directory = absl::WrapUnique(new RocksDbDirectory(std::move(path), env));
   absl::Status opened = directory->CheckFiles();
+  if (opened.ok()) opened = directory->CheckWritable();
   if (opened.ok()) opened = directory->Lock();
   // Once more: another process may have made its store since.
   if (opened.ok()) opened = directory->CheckFiles();
   if (opened.ok() && directory->is_new_) opened = directory->WriteMark();
+  if (!opened.ok()) return opened;
+  return directory;
+}
+
+absl::StatusOr<std::unique_ptr<RocksDbDirectory>> RocksDbDirectory::OpenForReading(std::string path,
+                                                                                   rocksdb::Env* env) {
+  if (!env->FileExists(absl::StrCat(path, "/", kMarkFile)).ok()) return DirectoryEmpty(path);
+  auto directory = absl::WrapUnique(new RocksDbDirectory(std::move(path), env));
+  absl::Status opened = directory->CheckFiles();
+  if (opened.ok() && directory->is_new_) opened = DirectoryEmpty(directory->path_);
+  if (opened.ok()) opened = directory->Lock();
   if (!opened.ok()) return opened;
   return directory;
 }
@@ -97,13 +109,16 @@ absl::Status RocksDbDirectory::CheckFiles() {
   return absl::OkStatus();
 }
 
-absl::Status RocksDbDirectory::Lock() {
+absl::Status RocksDbDirectory::CheckWritable() {
   // To tell what cannot be written from what is locked; not with the lock's file, since a process that closes
   // a file gives up its locks on it.
   const std::string probe = absl::StrCat(path_, "/", kProbeFile);
   rocksdb::Status probed = rocksdb::WriteStringToFile(env_, "probe", probe);
   if (probed.ok()) probed = env_->DeleteFile(probe);
-  if (!probed.ok()) return DirectoryNotWritable(path_, probed.ToString());
+  return probed.ok() ? absl::OkStatus() : DirectoryNotWritable(path_, probed.ToString());
+}
+
+absl::Status RocksDbDirectory::Lock() {
   if (!env_->LockFile(absl::StrCat(path_, "/", kLockFile), &lock_).ok()) {
     lock_ = nullptr;
     return DirectoryInUse(path_);

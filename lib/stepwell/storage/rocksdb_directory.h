@@ -25,6 +25,11 @@ class RocksDbDirectory {
   // another program's, or cannot be written. DATA_LOSS: files of the store are gone. `env` must outlive this.
   static absl::StatusOr<std::unique_ptr<RocksDbDirectory>> Open(std::string path, rocksdb::Env* env);
 
+  // As Open, where there is a store already, and writes nothing but its lock. FAILED_PRECONDITION also: there
+  // is none.
+  static absl::StatusOr<std::unique_ptr<RocksDbDirectory>> OpenForReading(std::string path,
+                                                                          rocksdb::Env* env);
+
   ~RocksDbDirectory();
 
   RocksDbDirectory(const RocksDbDirectory&) = delete;
@@ -36,6 +41,7 @@ class RocksDbDirectory {
  private:
   RocksDbDirectory(std::string path, rocksdb::Env* env) : path_(std::move(path)), env_(env) {}
 
+  absl::Status CheckWritable();
   absl::Status Lock();
   absl::Status CheckFiles();
   absl::Status WriteMark();

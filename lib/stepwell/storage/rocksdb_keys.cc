@@ -12,6 +12,7 @@ constexpr char kOrphan = 'o';
 constexpr char kPlace = 'p';
 
 constexpr size_t kVersionBytes = 8;
+constexpr size_t kPositionBytes = 4;
 
 template <typename T>
 void AppendBigEndian(T number, std::string& key) {
@@ -31,6 +32,12 @@ Version ReadVersion(absl::string_view key) {
   uint64_t number = 0;
   for (size_t i = 0; i < kVersionBytes; ++i) number = number << 8 | static_cast<unsigned char>(key[i]);
   return Version(static_cast<int64_t>(number));
+}
+
+int ReadPosition(absl::string_view key) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < kPositionBytes; ++i) number = number << 8 | static_cast<unsigned char>(key[i]);
+  return static_cast<int>(number);
 }
 
 }  // namespace
@@ -90,6 +97,27 @@ std::string DroppedKey(Version first) {
 std::optional<Version> DroppedKeyFirst(absl::string_view key) {
   if (key.size() != 1 + kVersionBytes || key[0] != kDropped) return std::nullopt;
   return ReadVersion(key.substr(1));
+}
+
+std::optional<TreeKey> ParseTreeKey(absl::string_view key) {
+  if (key.size() < 1 + kVersionBytes) return std::nullopt;
+  const Version version = ReadVersion(key.substr(1));
+  const absl::string_view rest = key.substr(1 + kVersionBytes);
+  switch (key[0]) {
+    case kPlace:
+      if (rest.empty()) return TreeKey{.kind = TreeKey::Kind::kPlace, .version = version};
+      break;
+    case kDropped:
+      if (rest.empty()) return TreeKey{.kind = TreeKey::Kind::kDropped, .version = version};
+      break;
+    case kEdge:
+      if (rest.size() != kVersionBytes) break;
+      return TreeKey{.kind = TreeKey::Kind::kEdge, .version = version, .child = ReadVersion(rest)};
+    case kOrphan:
+      if (rest.size() != kPositionBytes) break;
+      return TreeKey{.kind = TreeKey::Kind::kOrphan, .version = version, .position = ReadPosition(rest)};
+  }
+  return std::nullopt;
 }
 
 std::string ModelRevisionKey(absl::string_view model, int64_t revision) {

@@ -39,6 +39,16 @@ std::string DroppedKey(Version first);
 // The first of the run; absent: `key` is of another kind.
 std::optional<Version> DroppedKeyFirst(absl::string_view key);
 
+// What a key of "tree" says. Absent: `key` is none.
+struct TreeKey {
+  enum class Kind { kPlace, kEdge, kOrphan, kDropped };
+  Kind kind;
+  Version version;   // The node, the parent, the writer, or the first.
+  Version child{0};  // Of an edge.
+  int position = 0;  // Of an orphan.
+};
+std::optional<TreeKey> ParseTreeKey(absl::string_view key);
+
 // A version as a value. Absent: `value` is none.
 std::string VersionValue(Version version);
 std::optional<Version> ParseVersionValue(absl::string_view value);

@@ -90,6 +90,7 @@ absl::Status InspectManifest(const std::string& directory, const SyncedEnds& syn
   const std::string current_path = absl::StrCat(directory, "/CURRENT");
   std::string current;
   const rocksdb::Status read = rocksdb::ReadFileToString(env, current_path, &current);
+  ++inspection.checked;
   if (!read.ok()) return StoreReadFailed(current_path, read.ToString());
   absl::string_view digits = current;
   uint64_t number = 0;
@@ -109,6 +110,7 @@ absl::Status InspectManifest(const std::string& directory, const SyncedEnds& syn
   // Of one that was begun since nothing is known but what RocksDB finds.
   if (!all && number != synced.manifest_number) return absl::OkStatus();
   const rocksdb::Status measured = MeasureLog(path, env, tail);
+  ++inspection.checked;
   if (!measured.ok()) return StoreReadFailed(path, measured.ToString());
   if (tail.readable == tail.size && (all || tail.size >= synced.manifest_bytes)) return absl::OkStatus();
   if (tail.readable < synced.manifest_bytes) {
@@ -125,6 +127,7 @@ absl::Status InspectLog(const std::string& directory, uint64_t number, const Syn
   LogTail tail;
   const std::string path = LogPath(directory, number);
   const rocksdb::Status measured = MeasureLog(path, env, tail);
+  ++inspection.checked;
   if (!measured.ok()) return StoreReadFailed(path, measured.ToString());
   if (number < synced.log_number && tail.readable < tail.size) {
     inspection.damages.push_back(DamageOf(tail, "all of it, which is synced"));

@@ -30,6 +30,8 @@ struct LogInspection {
   std::vector<LogTail> torn;
   // Logs behind a torn one: what is in them came later, and was not synced either.
   std::vector<std::string> behind_torn;
+  // How many files were looked at.
+  int64_t checked = 0;
   // Whether it is known what is synced. Where not, nothing else is said of logs.
   bool knows_synced = false;
 };

@@ -22,7 +22,7 @@ std::shared_ptr<StoredSnapshot> Make(Version version, const SnapshotRecord* pare
   auto snapshot = std::make_shared<StoredSnapshot>();
   SnapshotRecord& record = snapshot->record;
   record.version = version;
-  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"model", 2, "step"});
+  record.origin = std::make_shared<const SnapshotOrigin>(SnapshotOrigin{"counter", 2, "step"});
   record.create_time = kTime + absl::Seconds(version.value());
   record.writers.assign(kPositions, version);
   record.state_bytes = 1000 * version.value();
@@ -64,7 +64,7 @@ std::unique_ptr<RocksDbStore> OpenFull(const std::string& path, rocksdb::Env* en
 
 // Versions 1 to 6: 2, of which 3 and 4 were made, is a skeleton; 5 was dropped with all that it had.
 std::shared_ptr<const StoredSnapshot> MakeFirstHalf(RocksDbStore& store) {
-  Expect(RecordModelRevision(store, {"model",
+  Expect(RecordModelRevision(store, {"counter",
                                      2,
                                      "sha256:2",
                                      {{"small", DType::kInt32, {}},
