@@ -7,6 +7,7 @@
 #include "stepwell/storage/rocksdb_checksum.h"
 #include "stepwell/storage/rocksdb_store.h"
 #include "stepwell/storage/rocksdb_synced_mark.h"
+#include "stepwell/storage/testing/fault_report.h"
 #include "stepwell/storage/testing/full_store.h"
 #include "stepwell/storage/testing/memory_env.h"
 #include "stepwell/storage/testing/store_calls.h"
@@ -70,21 +71,32 @@ TEST_F(RocksDbLogFiles, WholeLogIsReadToItsEnd) {
 
 // What a power cut leaves of a write that nobody was told of.
 TEST_F(RocksDbLogFiles, WhatIsBehindTheSyncedPartOfALogIsCutOffWhereItIsTorn) {
+  testing::FaultReport report("a log's tail is torn behind what was synced");
   for (const std::string& torn : {std::string("x"), std::string(100, '\0'), std::string(50000, '\0'),
                                   std::string(50000, '\x01'), Log().substr(0, 40), Log().substr(1)}) {
     const auto opened = OpenWith(WithLog(Log() + torn));
     ASSERT_TRUE(opened.ok()) << opened.status();
-    EXPECT_EQ(testing::ReadEverything(**opened), answers_);
+    report.Got("starts", opened.status(), "");
+    for (const auto& [question, answer] : testing::ReadEverything(**opened)) {
+      EXPECT_EQ(answer, answers_.at(question)) << question;
+      report.Found(answer == answers_.at(question));
+    }
   }
 }
 
 TEST_F(RocksDbLogFiles, SyncedLogThatEndsTooEarlyIsDataLossAndLeftAsItIs) {
+  testing::FaultReport report("a log ends before what was synced; later restored from a backup");
   for (size_t size = 0; size < Log().size(); size += 97) {
     const testing::FileBytes files = WithLog(Log().substr(0, size));
     const auto opened = OpenWith(files);
     ASSERT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << size << opened.status();
+    report.Got("starts", opened.status(), "naming the file");
     EXPECT_THAT(std::string(opened.status().message()), HasSubstr(log_));
     EXPECT_EQ(testing::ReadFiles(path_, copy_.get()), files);
+  }
+  for (const auto& [question, answer] : testing::ReadEverything(*OpenWith(files_).value())) {
+    EXPECT_EQ(answer, answers_.at(question)) << question;
+    report.Found(answer == answers_.at(question));
   }
 }
 

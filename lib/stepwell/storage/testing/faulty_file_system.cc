@@ -12,6 +12,10 @@ namespace {
 
 bool IsLog(const std::string& name) { return absl::EndsWith(name, ".log"); }
 
+bool IsTable(const std::string& name) {
+  return absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".blob");
+}
+
 }  // namespace
 
 class FaultyFileSystem::File final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -46,6 +50,29 @@ class FaultyFileSystem::File final : public rocksdb::FSWritableFileOwnerWrapper 
   FaultyFileSystem* const system_;
 };
 
+class FaultyFileSystem::ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  ReadFile(std::unique_ptr<rocksdb::FSRandomAccessFile> file, const FaultyFileSystem* system)
+      : FSRandomAccessFileOwnerWrapper(std::move(file)), system_(system) {}
+
+  rocksdb::IOStatus Read(uint64_t offset, size_t size, const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result, char* scratch,
+                         rocksdb::IODebugContext* context) const override {
+    rocksdb::IOStatus status = system_->BeforeRead();
+    if (!status.ok()) return status;
+    return FSRandomAccessFileOwnerWrapper::Read(offset, size, options, result, scratch, context);
+  }
+  rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count,
+                              const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = system_->BeforeRead();
+    if (!status.ok()) return status;
+    return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, context);
+  }
+
+ private:
+  const FaultyFileSystem* const system_;
+};
+
 void FaultyFileSystem::Set(bool FaultyFileSystem::*flag) {
   absl::MutexLock lock(&mutex_);
   this->*flag = true;
@@ -53,7 +80,7 @@ void FaultyFileSystem::Set(bool FaultyFileSystem::*flag) {
 
 void FaultyFileSystem::Heal() {
   absl::MutexLock lock(&mutex_);
-  fail_writes_ = fail_syncs_ = fail_new_files_ = false;
+  fail_writes_ = fail_syncs_ = fail_new_files_ = is_full_ = is_full_for_tables_ = fail_reads_ = false;
 }
 
 void FaultyFileSystem::WaitUntilHeld() {
@@ -120,6 +147,21 @@ rocksdb::IOStatus FaultyFileSystem::NewWritableFile(const std::string& name,
   return status;
 }
 
+rocksdb::IOStatus FaultyFileSystem::NewRandomAccessFile(const std::string& name,
+                                                        const rocksdb::FileOptions& options,
+                                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                                        rocksdb::IODebugContext* context) {
+  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
+  rocksdb::IOStatus status = FileSystemWrapper::NewRandomAccessFile(name, options, &file, context);
+  if (status.ok()) *result = std::make_unique<ReadFile>(std::move(file), this);
+  return status;
+}
+
+rocksdb::IOStatus FaultyFileSystem::BeforeRead() const {
+  absl::MutexLock lock(&mutex_);
+  return fail_reads_ ? rocksdb::IOStatus::IOError("the disk gives nothing") : rocksdb::IOStatus::OK();
+}
+
 rocksdb::IOStatus FaultyFileSystem::RenameFile(const std::string& from, const std::string& to,
                                                const rocksdb::IOOptions& options,
                                                rocksdb::IODebugContext* context) {
@@ -140,6 +182,9 @@ rocksdb::IOStatus FaultyFileSystem::BeforeWrite(const std::string& name, size_t 
     mutex_.Await(absl::Condition(&released));
   }
   if (fail_writes_) return rocksdb::IOStatus::IOError("the disk takes no writes");
+  if (is_full_ || (is_full_for_tables_ && IsTable(name))) {
+    return rocksdb::IOStatus::NoSpace("No space left on device");
+  }
   sizes_[name].written += bytes;
   return rocksdb::IOStatus::OK();
 }

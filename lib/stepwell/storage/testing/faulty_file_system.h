@@ -26,6 +26,14 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   void FailSyncs() { Set(&FaultyFileSystem::fail_syncs_); }
   void FailNewFiles() { Set(&FaultyFileSystem::fail_new_files_); }
 
+  // From now on there is no room for more: in any file, or in tables and blobs, which are written in the
+  // background.
+  void FillUp() { Set(&FaultyFileSystem::is_full_); }
+  void FillUpTables() { Set(&FaultyFileSystem::is_full_for_tables_); }
+
+  // From now on nothing can be read but what is in memory.
+  void FailReads() { Set(&FaultyFileSystem::fail_reads_); }
+
   // Nothing fails any more.
   void Heal() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -49,11 +57,15 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* context) override;
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* context) override;
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override;
 
  private:
   class File;
+  class ReadFile;
   struct Size {
     uint64_t written = 0;
     uint64_t synced = 0;
@@ -61,6 +73,7 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
 
   void Set(bool FaultyFileSystem::*flag) ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus BeforeWrite(const std::string& name, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  rocksdb::IOStatus BeforeRead() const ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus BeforeSync() ABSL_LOCKS_EXCLUDED(mutex_);
   void AfterSync(const std::string& name, uint64_t size) ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t WrittenSize(const std::string& name) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -69,6 +82,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   bool fail_writes_ ABSL_GUARDED_BY(mutex_) = false;
   bool fail_syncs_ ABSL_GUARDED_BY(mutex_) = false;
   bool fail_new_files_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_full_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_full_for_tables_ ABSL_GUARDED_BY(mutex_) = false;
+  bool fail_reads_ ABSL_GUARDED_BY(mutex_) = false;
   bool hold_logs_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_held_ ABSL_GUARDED_BY(mutex_) = false;
   int log_syncs_ ABSL_GUARDED_BY(mutex_) = 0;
