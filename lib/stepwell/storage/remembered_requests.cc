@@ -21,18 +21,25 @@ absl::Status RememberedRequests::Check(const std::vector<RequestRecord>& request
   return absl::OkStatus();
 }
 
-void RememberedRequests::Remember(Request request, std::vector<Request>* forgotten) {
-  const absl::Time now = request->time;
+void RememberedRequests::Restore(Request request, std::vector<Request>* forgotten) {
   by_id_[request->id] = request;
   by_age_.push_back(std::move(request));
-  while (by_age_.size() > max_count_ || now - by_age_.front()->time > max_age_) {
-    Request oldest = std::move(by_age_.front());
-    by_age_.pop_front();
-    // The id may have come again since.
-    const auto found = by_id_.find(oldest->id);
-    if (found != by_id_.end() && found->second == oldest) by_id_.erase(found);
-    if (forgotten != nullptr) forgotten->push_back(std::move(oldest));
-  }
+  if (by_age_.size() > max_count_) ForgetOldest(forgotten);
+}
+
+void RememberedRequests::Remember(Request request, std::vector<Request>* forgotten) {
+  const absl::Time now = request->time;
+  Restore(std::move(request), forgotten);
+  while (!by_age_.empty() && now - by_age_.front()->time > max_age_) ForgetOldest(forgotten);
+}
+
+void RememberedRequests::ForgetOldest(std::vector<Request>* forgotten) {
+  Request oldest = std::move(by_age_.front());
+  by_age_.pop_front();
+  // The id may have come again since.
+  const auto found = by_id_.find(oldest->id);
+  if (found != by_id_.end() && found->second == oldest) by_id_.erase(found);
+  if (forgotten != nullptr) forgotten->push_back(std::move(oldest));
 }
 
 }  // namespace stepwell

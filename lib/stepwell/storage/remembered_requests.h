@@ -28,10 +28,15 @@ class RememberedRequests {
   // ALREADY_EXISTS (REQUEST_ID_REUSED): one of `requests` is remembered at its own time.
   absl::Status Check(const std::vector<RequestRecord>& requests) const;
 
+  // Adds what an earlier process remembered, oldest first, however old it is: times tell nothing of now.
+  void Restore(Request request, std::vector<Request>* forgotten);
+
   // Adds `request` and, where `forgotten` is not null, adds to that those that went for it.
   void Remember(Request request, std::vector<Request>* forgotten = nullptr);
 
  private:
+  void ForgetOldest(std::vector<Request>* forgotten);
+
   const size_t max_count_;
   const absl::Duration max_age_;
   absl::flat_hash_map<std::string, Request> by_id_;

@@ -55,7 +55,7 @@ absl::Status RocksDbStore::Restore() {
     branches_.Restore(std::move(branch));
   }
   for (RequestRecord& request : *requests) {
-    requests_.Remember(std::make_shared<const RequestRecord>(std::move(request)), &work->forgotten);
+    requests_.Restore(std::make_shared<const RequestRecord>(std::move(request)), &work->forgotten);
   }
   next_version_ = reserved_end_ = *end;
   if (!work->forgotten.empty()) committer_->Push(std::move(work));
