@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "stepwell/engine/engine.h"
 #include "stepwell/model/testing/temp_folder.h"
 #include "stepwell/storage/memory_store.h"
+#include "stepwell/storage/rocksdb_store.h"
+#include "stepwell/storage/testing/fault_report.h"
+#include "stepwell/storage/testing/temporary_directory.h"
 
 namespace stepwell {
 namespace {
@@ -89,17 +93,38 @@ TEST_F(EngineRetentionTest, PackageSaysWhatIsKeptElseTheEngineDoes) {
   EXPECT_EQ(Ancestors(engine, "unloaded").size(), 5u) << "who knows what it says";
 }
 
+class EngineRetentionRaceTest : public EngineRetentionTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  std::unique_ptr<Store> NewStore() {
+    if (!GetParam()) return std::make_unique<MemoryStore>();
+    return RocksDbStore::Open({.path = directory_.path()}).value();
+  }
+
+ private:
+  testing::TemporaryDirectory directory_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Store, EngineRetentionRaceTest, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "OnDisk" : "InMemory"; });
+
 // What the thread sanitizer is to see.
-TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingThatIsKept) {
+TEST_P(EngineRetentionRaceTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingThatIsKept) {
   constexpr int kThreads = 4, kRounds = 60, kLast = 5;
+  testing::FaultReport report(absl::StrCat("retention races with steps, reads, forks and deletions, ",
+                                           GetParam() ? "on disk" : "in memory"));
   SystemClock clock;
-  MemoryStore store;
+  const std::unique_ptr<Store> store = NewStore();
   ModelRepository models({.root = kData});
   ASSERT_TRUE(models.Load("counter").ok());
   Engine engine({.max_cached_snapshots = 32,
                  .version_block = 8,
                  .retention = {.min_age = absl::ZeroDuration(), .batch_size = 7}},
-                &store, &models, &clock);
+                store.get(), &models, &clock);
+  absl::Mutex report_mutex;
+  const auto tell = [&](absl::string_view what, const absl::Status& status) {
+    absl::MutexLock lock(&report_mutex);
+    report.Got(what, status, GetErrorInfo(status).reason);
+  };
   const auto expect_evicted = [](const absl::Status& status) {
     EXPECT_EQ(GetErrorInfo(status).reason, "SNAPSHOT_EVICTED") << status;
   };
@@ -121,6 +146,7 @@ TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingTh
       for (int i = 1; i <= kRounds; ++i) {
         const auto stepped = AddOne(engine, BranchName{own});
         ASSERT_TRUE(stepped.ok()) << stepped.status();
+        tell("steps", stepped.status());
         line.push_back(*stepped);
         for (int k = std::max(0, i - kLast + 1); k <= i; ++k) {
           const auto count = CountOf(engine, line[static_cast<size_t>(k)]);
@@ -138,6 +164,7 @@ TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingTh
         const int at = i / 2;
         const Version old = line[static_cast<size_t>(at)];
         const auto fork = AddOne(engine, old);
+        tell("steps of an old version", fork.status());
         if (fork.ok()) {
           EXPECT_EQ(CountOf(engine, *fork).value(), at + 1) << "no policy says anything of it";
         } else {
@@ -157,6 +184,7 @@ TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingTh
         const Version older = line[static_cast<size_t>(i / 3)];
         if (i / 3 < i - kLast && !marked[static_cast<size_t>(t)].contains(older)) {
           const auto deleted = Await(engine, &Engine::DeleteSnapshots, {.versions = {older}});
+          tell("deletions", deleted.status());
           if (!deleted.ok() && !absl::IsFailedPrecondition(deleted.status()))
             expect_evicted(deleted.status());
         }
@@ -181,6 +209,7 @@ TEST_F(EngineRetentionTest, SweepsBesideStepsForksReadsAndDeletionsTakeNothingTh
       EXPECT_TRUE(i < kLast || i + 1 == left.size() || is_marked || heads.contains(left[i])) << left[i];
     }
     EXPECT_TRUE(to_find.empty());
+    for (size_t i = 0; i < marked[t].size(); ++i) report.Found(i >= to_find.size());
   }
 }
 
