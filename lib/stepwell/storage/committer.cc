@@ -9,7 +9,7 @@ namespace stepwell {
 namespace {
 
 // A batch is copied into the log and into memory tables as a whole.
-constexpr size_t kMaxBatchBytes = 16 << 20;
+constexpr size_t kMaxBatchBytes = 8 << 20;
 
 // What is written at once, though nobody waits for it.
 constexpr int64_t kManyBytes = 4 << 20;

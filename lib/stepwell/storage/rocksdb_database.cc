@@ -27,6 +27,10 @@ constexpr const char* kFamilyNames[] = {"default", "snapshots", "arrays", "branc
 // Arrays from here on go to blob files, which compactions do not copy over and over.
 constexpr uint64_t kBlobBytes = 4096;
 
+// Arrays that are written and not in a file yet, of which two such buffers may be in memory. More gains nothing:
+// what goes to blob files is not merged.
+constexpr size_t kArraysBufferBytes = 16 << 20;
+
 // What a start reads again and writes to tables, which takes a fraction of a second.
 constexpr uint64_t kMaxLogBytes = 32 << 20;
 
@@ -58,6 +62,7 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family) {
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   if (family == Family::kArrays) {
+    options.write_buffer_size = kArraysBufferBytes;
     options.enable_blob_files = true;
     options.min_blob_size = kBlobBytes;
     options.enable_blob_garbage_collection = true;
