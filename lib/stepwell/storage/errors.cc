@@ -136,6 +136,14 @@ absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view un
                        "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
 }
 
+absl::Status CopyQueueFull(size_t limit) {
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
+                           limit,
+                           " backups wait for another one already, which is as many as may; try again "
+                           "later")),
+                       "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
+}
+
 absl::Status ArrayTooLarge(int64_t bytes, int64_t limit) {
   return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("an array has ", bytes,
                                                                  " bytes, and the store takes at most ",
@@ -148,6 +156,27 @@ absl::Status ReadQueueFull(size_t limit) {
       absl::ResourceExhaustedError(
           absl::StrCat(limit, " reads of the disk wait already, which is as many as may; try again later")),
       "QUEUE_FULL", {{"limit", absl::StrCat(limit)}});
+}
+
+absl::Status BackupUnavailable(absl::string_view store) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(
+          absl::StrCat("a backup is not to be had: the ", store,
+                       " store keeps nothing on disk; expected a server that was started with --data-dir")),
+      "BACKUP_UNAVAILABLE");
+}
+
+absl::Status BackupExists(absl::string_view path) {
+  return WithErrorInfo(
+      absl::AlreadyExistsError(
+          absl::StrCat("\"", path, "\" is there already; expected a name that nothing has, for the backup")),
+      "BACKUP_EXISTS");
+}
+
+absl::Status BackupFailed(absl::string_view path, absl::string_view detail) {
+  return WithErrorInfo(absl::InternalError(absl::StrCat("the backup \"", path, "\" cannot be written: ",
+                                                        detail, "; nothing is there under that name")),
+                       "BACKUP_FAILED");
 }
 
 absl::Status DirectoryInUse(absl::string_view path) {

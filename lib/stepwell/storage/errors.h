@@ -70,11 +70,23 @@ absl::Status StoreReadOnly(absl::string_view detail);
 // `unit` is what `waiting` and `limit` count.
 absl::Status WriteQueueFull(int64_t waiting, int64_t limit, absl::string_view unit);
 
+// As WriteQueueFull, for copies of the store.
+absl::Status CopyQueueFull(size_t limit);
+
 // RESOURCE_EXHAUSTED, reason ARRAY_TOO_LARGE, with metadata limit: an array of `bytes`.
 absl::Status ArrayTooLarge(int64_t bytes, int64_t limit);
 
 // As WriteQueueFull, for reads.
 absl::Status ReadQueueFull(size_t limit);
+
+// FAILED_PRECONDITION, reason BACKUP_UNAVAILABLE: a store without a disk cannot be copied.
+absl::Status BackupUnavailable(absl::string_view store);
+
+// ALREADY_EXISTS, reason BACKUP_EXISTS: something is at `path`.
+absl::Status BackupExists(absl::string_view path);
+
+// INTERNAL, reason BACKUP_FAILED: there is no copy at `path`.
+absl::Status BackupFailed(absl::string_view path, absl::string_view detail);
 
 // FAILED_PRECONDITION: another process, or another store of this one, has `path`.
 absl::Status DirectoryInUse(absl::string_view path);

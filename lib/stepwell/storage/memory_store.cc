@@ -253,6 +253,10 @@ void MemoryStore::ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> 
   std::move(done)(std::move(records));
 }
 
+void MemoryStore::Checkpoint(std::string /*path*/, Callback<int64_t> done) {
+  std::move(done)(BackupUnavailable("memory"));
+}
+
 bool MemoryStore::IsDurable(Version /*version*/) const { return false; }
 
 void MemoryStore::SetBranchListener(BranchListener* listener) {

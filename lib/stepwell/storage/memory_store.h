@@ -57,6 +57,7 @@ class MemoryStore final : public Store {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void Checkpoint(std::string path, Callback<int64_t> done) override;
   bool IsDurable(Version version) const override;
   void SetBranchListener(BranchListener* listener) override ABSL_LOCKS_EXCLUDED(mutex_);
 

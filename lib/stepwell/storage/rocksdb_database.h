@@ -76,6 +76,7 @@ class RocksDbDatabase {
 
   rocksdb::ColumnFamilyHandle* family(Family family) const { return families_[static_cast<size_t>(family)]; }
   rocksdb::DB& db() const { return *db_; }
+  rocksdb::Env* env() const { return db_->GetEnv(); }
 
  private:
   static constexpr size_t kFamilies = 6;

@@ -61,7 +61,10 @@ absl::StatusOr<std::unique_ptr<RocksDbDirectory>> RocksDbDirectory::Open(std::st
   if (opened.ok()) opened = directory->Lock();
   // Once more: another process may have made its store since.
   if (opened.ok()) opened = directory->CheckFiles();
-  if (opened.ok() && directory->is_new_) opened = directory->WriteMark();
+  if (opened.ok() && directory->is_new_) {
+    const rocksdb::Status marked = WriteMark(directory->path_, env);
+    if (!marked.ok()) opened = DirectoryNotWritable(directory->path_, marked.ToString());
+  }
   if (!opened.ok()) return opened;
   return directory;
 }
@@ -126,13 +129,11 @@ absl::Status RocksDbDirectory::Lock() {
   return absl::OkStatus();
 }
 
-absl::Status RocksDbDirectory::WriteMark() {
-  const std::string file = absl::StrCat(path_, "/", kNewMarkFile);
-  rocksdb::Status written = rocksdb::WriteStringToFile(env_, absl::StrCat(kMarkStart, kFormat, "\n"), file,
-                                                       /*should_sync=*/true);
-  if (written.ok()) written = env_->RenameFile(file, absl::StrCat(path_, "/", kMarkFile));
-  if (!written.ok()) return DirectoryNotWritable(path_, written.ToString());
-  return absl::OkStatus();
+rocksdb::Status RocksDbDirectory::WriteMark(const std::string& path, rocksdb::Env* env) {
+  const std::string file = absl::StrCat(path, "/", kNewMarkFile);
+  const rocksdb::Status written =
+      rocksdb::WriteStringToFile(env, absl::StrCat(kMarkStart, kFormat, "\n"), file, /*should_sync=*/true);
+  return written.ok() ? env->RenameFile(file, absl::StrCat(path, "/", kMarkFile)) : written;
 }
 
 }  // namespace stepwell

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "rocksdb/status.h"
 
 namespace rocksdb {
 class Env;
@@ -35,6 +36,9 @@ class RocksDbDirectory {
   RocksDbDirectory(const RocksDbDirectory&) = delete;
   RocksDbDirectory& operator=(const RocksDbDirectory&) = delete;
 
+  // Writes the file that names program and format into the directory at `path`, synced.
+  static rocksdb::Status WriteMark(const std::string& path, rocksdb::Env* env);
+
   // Whether no store was made in it so far.
   bool is_new() const { return is_new_; }
 
@@ -44,7 +48,6 @@ class RocksDbDirectory {
   absl::Status CheckWritable();
   absl::Status Lock();
   absl::Status CheckFiles();
-  absl::Status WriteMark();
 
   const std::string path_;
   rocksdb::Env* const env_;

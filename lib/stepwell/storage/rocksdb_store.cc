@@ -5,6 +5,7 @@
 #include "absl/memory/memory.h"
 #include "rocksdb/write_batch.h"
 #include "stepwell/storage/errors.h"
+#include "stepwell/storage/rocksdb_checkpoint.h"
 #include "stepwell/storage/rocksdb_decisions.h"
 #include "stepwell/storage/rocksdb_keys.h"
 #include "stepwell/storage/rocksdb_works.h"
@@ -18,6 +19,9 @@ constexpr int64_t kReservedAhead = int64_t{1} << 20;
 // A commit on one of so many snapshots that were used last does not wait for the disk; one on a head never
 // does.
 constexpr size_t kKnownVersions = 65536;
+
+// Copies that may wait for the one that is made.
+constexpr size_t kMaxQueuedCopies = 8;
 
 }  // namespace
 
@@ -36,6 +40,7 @@ RocksDbStore::RocksDbStore(const RocksDbStoreOptions& options, std::unique_ptr<R
       database_(std::move(database)),
       requests_(options.max_requests, options.max_request_age),
       overlay_(kKnownVersions),
+      copier_(/*thread_count=*/1, kMaxQueuedCopies),
       committer_(std::make_unique<Committer>(options.committer, database_.get(),
                                              static_cast<Committer::Observer*>(this))),
       readers_(std::make_unique<WorkerPool>(options.read_threads, options.max_queued_reads)) {}
@@ -154,6 +159,20 @@ void RocksDbStore::RecordModelRevision(ModelRevisionRecord record, DoneCallback 
   const absl::Status refusal = committer_->refusal();
   if (!refusal.ok()) return std::move(done)(refusal);
   committer_->Push(std::make_unique<RevisionWork>(this, std::move(record), std::move(done)));
+}
+
+void RocksDbStore::Checkpoint(std::string path, Callback<int64_t> done) {
+  const absl::Status refusal = committer_->refusal();
+  if (!refusal.ok()) return std::move(done)(refusal);
+  auto copy = [this, path = std::move(path), done = std::move(done)](const absl::Status& synced) mutable {
+    if (!synced.ok()) return std::move(done)(synced);
+    auto shared_done = std::make_shared<Callback<int64_t>>(std::move(done));
+    WorkerPool::Task task = [this, path = std::move(path), shared_done] {
+      std::move (*shared_done)(MakeCheckpoint(*database_, path));
+    };
+    if (!copier_.TrySchedule(task)) std::move (*shared_done)(CopyQueueFull(kMaxQueuedCopies));
+  };
+  committer_->Push(std::make_unique<CheckpointWork>(this, std::move(copy)));
 }
 
 bool RocksDbStore::IsDurable(Version version) const {

@@ -78,6 +78,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   void ReserveVersions(int64_t count, Callback<VersionBlock> done) override ABSL_LOCKS_EXCLUDED(mutex_);
   void RecordModelRevision(ModelRevisionRecord record, DoneCallback done) override;
   void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override;
+  void Checkpoint(std::string path, Callback<int64_t> done) override;
   bool IsDurable(Version version) const override ABSL_LOCKS_EXCLUDED(mutex_);
   void SetBranchListener(BranchListener* listener) override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -101,6 +102,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   class DropWork;
   class ReserveWork;
   class RevisionWork;
+  class CheckpointWork;
   struct View;
 
   RocksDbStore(const RocksDbStoreOptions& options, std::unique_ptr<RocksDbDatabase> database);
@@ -156,6 +158,9 @@ class RocksDbStore final : public Store, private Committer::Observer {
     ~NumbersGivenBack() { store->GiveBackNumbers(); }
   };
   const NumbersGivenBack numbers_given_back_{this};
+
+  // Makes copies, one after the other; what the committer has told it to is still made when this goes.
+  WorkerPool copier_;
 
   // Last: they use all of the above. The committer goes on until the readers have ended.
   std::unique_ptr<Committer> committer_;

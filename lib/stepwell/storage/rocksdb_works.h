@@ -131,6 +131,23 @@ class RocksDbStore::RevisionWork final : public Work {
   DoneCallback done_;
 };
 
+// Nothing: when it is synced, so is all that was visible when it was pushed.
+class RocksDbStore::CheckpointWork final : public Work {
+ public:
+  CheckpointWork(RocksDbStore* store, DoneCallback done) : Work(store), done_(std::move(done)) {
+    sync = true;
+  }
+
+  absl::Status AddTo(rocksdb::WriteBatch& /*batch*/) override { return absl::OkStatus(); }
+  void OnWritten() override {}
+  void AfterWritten() override {}
+  void OnSettled(const absl::Status& /*how*/) override {}
+  void AfterSettled(const absl::Status& how) override { std::move(done_)(how); }
+
+ private:
+  DoneCallback done_;
+};
+
 // Adds what a remembered request costs in the database.
 void AddRequests(const RocksDbDatabase& database, const std::vector<RememberedRequests::Request>& requests,
                  const std::vector<RememberedRequests::Request>& forgotten, rocksdb::WriteBatch& batch);

@@ -168,6 +168,14 @@ class Store {
   // Every revision that was recorded, in the order of models and then of revisions.
   virtual void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) = 0;
 
+  // Makes a copy at `path`, where nothing is yet, of all that is visible now, and perhaps of what is
+  // committed meanwhile: as of one moment, and to be opened as a store of its own. It is there as a whole,
+  // and would survive a crash, or not at all. `done` gets its bytes. FAILED_PRECONDITION
+  // (BACKUP_UNAVAILABLE): the store keeps nothing on disk. ALREADY_EXISTS (BACKUP_EXISTS): something is at
+  // `path`. RESOURCE_EXHAUSTED (QUEUE_FULL): other copies are made already. INTERNAL (BACKUP_FAILED): it
+  // cannot be written.
+  virtual void Checkpoint(std::string path, Callback<int64_t> done) = 0;
+
   // Whether the snapshot under `version` would survive a crash now.
   virtual bool IsDurable(Version version) const = 0;
 

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/storage/testing/store_calls.h"
+#include "stepwell/storage/testing/temporary_directory.h"
 
 namespace stepwell {
 namespace {
@@ -660,6 +661,16 @@ TEST_P(StoreConformance, ModelRevisionsAreReadAsTheyWereRecordedInOrder) {
   EXPECT_THAT(ReadModelRevisions(*store_).value(), ElementsAre(one, second, late, longer));
   // Its numbers and theirs are not in each other's way.
   EXPECT_TRUE(Reserve(*store_).ok());
+}
+
+TEST_P(StoreConformance, IsCopiedOrSaysThatItHasNoDisk) {
+  const testing::TemporaryDirectory folder;
+  const auto bytes = Wait<int64_t>(
+      [&](auto done) { store_->Checkpoint(absl::StrCat(folder.path(), "/copy"), std::move(done)); });
+  EXPECT_EQ(bytes.ok(), GetParam().has_disk) << bytes.status();
+  if (bytes.ok()) return;
+  EXPECT_EQ(bytes.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(bytes.status()).reason, "BACKUP_UNAVAILABLE");
 }
 
 TEST_P(StoreConformance, NeverHandsOutAVersionTwice) {

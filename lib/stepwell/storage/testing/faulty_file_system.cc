@@ -162,6 +162,16 @@ rocksdb::IOStatus FaultyFileSystem::BeforeRead() const {
   return fail_reads_ ? rocksdb::IOStatus::IOError("the disk gives nothing") : rocksdb::IOStatus::OK();
 }
 
+rocksdb::IOStatus FaultyFileSystem::LinkFile(const std::string& from, const std::string& to,
+                                             const rocksdb::IOOptions& options,
+                                             rocksdb::IODebugContext* context) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (refuse_links_) return rocksdb::IOStatus::NotSupported("another file system");
+  }
+  return FileSystemWrapper::LinkFile(from, to, options, context);
+}
+
 rocksdb::IOStatus FaultyFileSystem::RenameFile(const std::string& from, const std::string& to,
                                                const rocksdb::IOOptions& options,
                                                rocksdb::IODebugContext* context) {

@@ -37,6 +37,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   // Nothing fails any more.
   void Heal() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // From now on files cannot have a second name, as on another file system than theirs.
+  void RefuseLinks() { Set(&FaultyFileSystem::refuse_links_); }
+
   // From now on a write to a log waits until Release. Returns at once; WaitUntilHeld returns when one waits.
   void HoldLogs() { Set(&FaultyFileSystem::hold_logs_); }
   void WaitUntilHeld() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -60,6 +63,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                         rocksdb::IODebugContext* context) override;
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override;
 
@@ -85,6 +91,7 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   bool is_full_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_full_for_tables_ ABSL_GUARDED_BY(mutex_) = false;
   bool fail_reads_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refuse_links_ ABSL_GUARDED_BY(mutex_) = false;
   bool hold_logs_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_held_ ABSL_GUARDED_BY(mutex_) = false;
   int log_syncs_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -52,6 +52,9 @@ class ForwardingStore : public Store {
   void ReadModelRevisions(Callback<std::vector<ModelRevisionRecord>> done) override {
     store_.ReadModelRevisions(std::move(done));
   }
+  void Checkpoint(std::string path, Callback<int64_t> done) override {
+    store_.Checkpoint(std::move(path), std::move(done));
+  }
   bool IsDurable(Version version) const override { return store_.IsDurable(version); }
   void SetBranchListener(BranchListener* listener) override { store_.SetBranchListener(listener); }
 
