@@ -88,6 +88,7 @@ Server::Server(const Config& config, std::unique_ptr<Store> store, std::string k
       states_(&engine_, config.max_message_bytes, config.store.max_bytes, rpcs_),
       model_service_(&models_, config.uploads, rpcs_),
       branches_(&engine_, rpcs_),
+      admin_(store_.get(), &clock_, config.backup_dir, rpcs_),
       health_(rpcs_) {}
 
 absl::Status Server::Start() {

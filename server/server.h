@@ -10,6 +10,7 @@
 #include "server/config/config.h"
 #include "server/health/health_service.h"
 #include "server/rpc/rpc_server.h"
+#include "server/services/admin_service.h"
 #include "server/services/branch_service.h"
 #include "server/services/model_service.h"
 #include "server/services/state_service.h"
@@ -54,6 +55,7 @@ class Server {
   StateService states_;
   ModelService model_service_;
   BranchService branches_;
+  AdminService admin_;
   HealthService health_;
 };
 

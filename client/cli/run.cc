@@ -101,6 +101,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddDeleteCommand(app, chosen);
   AddBranchCommands(app, chosen);
   AddWatchCommand(app, chosen);
+  AddBackupCommand(app, chosen);
   AddServeInfoCommand(app, chosen);
   NameGroups(app);
 

@@ -250,6 +250,11 @@ PendingCall AsyncClient::DeleteBranch(const DeleteBranchRequest& request, Status
   return Start(DeleteBranchRpc(request), std::move(done), options);
 }
 
+PendingCall AsyncClient::CreateBackup(const std::string& name, Callback<v1::CreateBackupResponse> done,
+                                      const CallOptions& options) {
+  return Start(CreateBackupRpc(name), std::move(done), options);
+}
+
 PendingCall AsyncClient::GetBranch(const std::string& name, Callback<v1::Branch> done,
                                    const CallOptions& options) {
   return Start(GetBranchRpc(name), std::move(done), options);

@@ -171,7 +171,7 @@ class AsyncClientTest : public ::testing::Test {
       const auto channel = server_->InProcessChannel({});
       client_ = std::make_unique<AsyncClient>(
           Stubs{v1::ModelService::NewStub(channel), v1::StateService::NewStub(channel),
-                v1::BranchService::NewStub(channel)},
+                v1::BranchService::NewStub(channel), v1::AdminService::NewStub(channel)},
           std::move(options_));
     }
     return *client_;

@@ -267,6 +267,11 @@ absl::StatusOr<std::unique_ptr<BranchWatch>> Client::WatchBranches(const WatchBr
   return absl::WrapUnique(new BranchWatch(std::move(watch)));
 }
 
+absl::StatusOr<v1::CreateBackupResponse> Client::CreateBackup(const std::string& name,
+                                                              const CallOptions& options) {
+  return Run(stubs_, options_, options, CreateBackupRpc(name));
+}
+
 absl::StatusOr<v1::Branch> Client::GetBranch(const std::string& name, const CallOptions& options) {
   return Run(stubs_, options_, options, GetBranchRpc(name));
 }

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/test/mock_stream.h"
 #include "gtest/gtest.h"
+#include "stepwell/v1/admin_service_mock.grpc.pb.h"
 #include "stepwell/v1/branch_service_mock.grpc.pb.h"
 #include "stepwell/v1/error.pb.h"
 #include "stepwell/v1/model_service_mock.grpc.pb.h"
@@ -36,9 +37,10 @@ class ClientTest : public ::testing::Test {
                      .multiplier = 2,
                      .max_backoff = absl::Milliseconds(300)};
     options.sleep = [this](absl::Duration pause) { pauses_.push_back(pause); };
-    client_ = std::make_unique<Client>(Stubs{std::make_unique<v1::MockModelServiceStub>(), std::move(states),
-                                             std::make_unique<v1::MockBranchServiceStub>()},
-                                       std::move(options));
+    client_ = std::make_unique<Client>(
+        Stubs{std::make_unique<v1::MockModelServiceStub>(), std::move(states),
+              std::make_unique<v1::MockBranchServiceStub>(), std::make_unique<v1::MockAdminServiceStub>()},
+        std::move(options));
   }
 
   // A stream of ReadArrays that sends `messages` and ends with `status`; `sent` gets the request.

@@ -19,6 +19,7 @@ namespace stepwell::client {
 using Models = v1::ModelService::StubInterface;
 using States = v1::StateService::StubInterface;
 using Branches = v1::BranchService::StubInterface;
+using Admin = v1::AdminService::StubInterface;
 
 // The outcome of a reply that holds one thing.
 template <typename ReplyT, typename Result>
@@ -165,6 +166,14 @@ inline auto GetBranchRpc(const std::string& name) {
   message.set_name(name);
   return MakeRpc(&Stubs::branches, &Branches::GetBranch, &Branches::async_interface::GetBranch, true,
                  std::move(message), Only(&v1::GetBranchResponse::mutable_branch));
+}
+
+inline auto CreateBackupRpc(const std::string& name) {
+  v1::CreateBackupRequest message;
+  message.set_name(name);
+  // A repeat would find the first one's folder, or make a second copy under another name.
+  return MakeRpc(&Stubs::admin, &Admin::CreateBackup, &Admin::async_interface::CreateBackup, false,
+                 std::move(message), Whole<v1::CreateBackupResponse>);
 }
 
 }  // namespace stepwell::client

@@ -31,7 +31,7 @@ Stubs ConnectStubs(const ClientOptions& options) {
       options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
   const auto channel = grpc::CreateCustomChannel(options.address, credentials, arguments);
   return {v1::ModelService::NewStub(channel), v1::StateService::NewStub(channel),
-          v1::BranchService::NewStub(channel)};
+          v1::BranchService::NewStub(channel), v1::AdminService::NewStub(channel)};
 }
 
 }  // namespace stepwell::client

@@ -80,8 +80,14 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   if (message.has_data_dir() && message.data_dir().empty()) {
     return absl::InvalidArgumentError("data_dir is \"\"; expected a folder, or in_memory instead of it");
   }
+  if (message.in_memory() && message.has_backup_dir()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("backup_dir is \"", message.backup_dir(),
+                     "\"; expected none with in_memory: states in memory alone cannot be backed up"));
+  }
   config.in_memory = message.in_memory();
   if (message.has_data_dir()) config.data_dir = message.data_dir();
+  config.backup_dir = message.backup_dir();
   if (message.has_durability()) {
     const absl::StatusOr<Durability> durability = ParseDurability(message.durability());
     if (!durability.ok()) return durability.status();
@@ -205,6 +211,11 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
   app.add_flag_callback(
       "--in-memory", [&flags] { flags.set_in_memory(true); },
       "Keep states in memory alone, instead of a data directory: they are lost when the server stops");
+  app.add_option_function<std::string>(
+         "--backup-dir", [&flags](const std::string& folder) { flags.set_backup_dir(folder); },
+         "Where `stepwell backup` makes copies of the data directory, on the same file system unless they "
+         "may take its time and room. Default: nowhere")
+      ->type_name("DIR");
   app.add_option_function<std::string>(
          "--durability", [&flags](const std::string& durability) { flags.set_durability(durability); },
          "When what names no durability is answered: ASYNC, once others see it, or SYNC, once it is on disk. "

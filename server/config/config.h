@@ -27,6 +27,7 @@ struct Config {
   // Where the store on disk is.
   std::string data_dir = "stepwell-data";
   bool in_memory = false;    // Instead of that.
+  std::string backup_dir;    // Where backups are made; empty: nowhere.
   MemoryStoreOptions store;  // Its limits of requests are those of a store on disk, too.
   EngineOptions engine;
 

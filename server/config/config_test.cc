@@ -32,6 +32,7 @@ TEST(ConfigTest, ShippedFileIsTheDefaults) {
   EXPECT_EQ(shipped->listen, defaults.listen);
   EXPECT_EQ(shipped->data_dir, defaults.data_dir);
   EXPECT_EQ(shipped->in_memory, defaults.in_memory);
+  EXPECT_EQ(shipped->backup_dir, defaults.backup_dir);
   EXPECT_EQ(shipped->engine.default_durability, defaults.engine.default_durability);
   EXPECT_EQ(shipped->log_level, defaults.log_level);
   EXPECT_EQ(shipped->max_message_bytes, defaults.max_message_bytes);

@@ -215,7 +215,8 @@ TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
   const fs::path folder = fs::path(::testing::TempDir()) / absl::StrCat("api_", getpid());
   fs::create_directories(folder);
   fs::copy(STEPWELL_SOURCE_DIR "/examples/models", folder / "models", fs::copy_options::recursive);
-  const ServerProcess server(folder / "models", {"--allow-upload"});
+  const ServerProcess server(folder / "models", {"--allow-upload", "--data-dir", (folder / "data").string(),
+                                                 "--backup-dir", (folder / "backups").string()});
   setenv("STEPWELL_SERVER", server.address().c_str(), 1);
   const std::vector<std::string> commands = DocumentedCommands();
   EXPECT_GT(commands.size(), 15u);

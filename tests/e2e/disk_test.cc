@@ -264,6 +264,55 @@ TEST_F(DiskTest, AsyncSnapshotBecomesDurable) {
   }
 }
 
+TEST_F(DiskTest, BackupOfABusyServerIsAServerOfItsOwn) {
+  Start({"--backup-dir", (folder_ / "backups").string()});
+  const Version root = Make("live");
+  const Version one = Add(BranchName{"live"}, 5, "once").value();
+  const auto backup = client_->CreateBackup("first");
+  ASSERT_TRUE(backup.ok()) << backup.status();
+  EXPECT_EQ(backup->name(), "first");
+  EXPECT_EQ(fs::path(backup->path()), folder_ / "backups/first");
+  EXPECT_GT(backup->byte_count(), 0);
+  EXPECT_EQ(backup->newest_version(), one.value);
+  EXPECT_EQ(ErrorReason(client_->CreateBackup("first").status()), "BACKUP_EXISTS");
+  ASSERT_TRUE(Add(BranchName{"live"}, 2).ok()) << "the server goes on";
+  const auto named_by_time = client_->CreateBackup("");
+  ASSERT_TRUE(named_by_time.ok()) << named_by_time.status();
+  EXPECT_THAT(named_by_time->name(), ::testing::MatchesRegex("[0-9]{8}T[0-9]{6}Z"));
+
+  const ServerProcess restored(models(), {"--data-dir", backup->path()});
+  client_ = Client::Connect({.address = restored.address(), .retry = {.max_attempts = 1}});
+  EXPECT_EQ(Count(BranchName{"live"}), 5);
+  EXPECT_THAT(History(BranchName{"live"}), ElementsAre(one.value, root.value));
+  EXPECT_EQ(Add(BranchName{"live"}, 5, "once").value(), one) << "what was remembered is";
+  EXPECT_EQ(Count(Add(BranchName{"live"}, 1).value()), 6);
+  client_ = Client::Connect({.address = server_->address(), .retry = {.max_attempts = 1}});
+  EXPECT_EQ(Count(BranchName{"live"}), 7);
+}
+
+TEST_F(DiskTest, BackupsNameIsNoPath) {
+  Start({"--backup-dir", (folder_ / "backups").string()});
+  for (const char* name : {"..", ".hidden", "a/b", "/tmp/x", "-", "a b"}) {
+    const absl::Status refused = client_->CreateBackup(name).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << name << refused;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "backups"));
+}
+
+TEST_F(DiskTest, ServerWithoutAFolderForBackupsSaysWhichFlagGivesIt) {
+  Start();
+  const absl::Status refused = client_->CreateBackup("first").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ErrorReason(refused), "BACKUP_UNAVAILABLE");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--backup-dir"));
+}
+
+TEST_F(DiskTest, FolderForBackupsWithoutADataDirectoryIsRefused) {
+  const Finished refused = RunProgram({STEPWELLD, "--models", models().string(), "--backup-dir", "b"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("expected a data_dir"));
+}
+
 TEST_F(DiskTest, SecondServerOnTheSameDirectoryIsRefused) {
   Start();
   const Finished second =

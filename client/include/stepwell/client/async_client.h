@@ -116,6 +116,11 @@ class AsyncClient {
   PendingCall DeleteBranch(const DeleteBranchRequest& request, StatusCallback done,
                            const CallOptions& options = {});
 
+  // Running a server.
+  /// Copies the server's store to a new folder in its backup_dir, while it goes on; "": named by the time.
+  PendingCall CreateBackup(const std::string& name, Callback<v1::CreateBackupResponse> done,
+                           const CallOptions& options = {});
+
  private:
   template <typename RpcT, typename Done>
   PendingCall Start(RpcT rpc, Done done, const CallOptions& options);

@@ -94,6 +94,12 @@ class Client {
   absl::StatusOr<std::unique_ptr<BranchWatch>> WatchBranches(const WatchBranchesRequest& request,
                                                              const CallOptions& options = {});
 
+  // Running a server.
+  /// Copies the server's store to a new folder in its backup_dir, while it goes on; "": named by the time. It
+  /// may take longer than other calls, and goes on when nobody waits any more.
+  absl::StatusOr<v1::CreateBackupResponse> CreateBackup(const std::string& name,
+                                                        const CallOptions& options = {});
+
  private:
   const Stubs stubs_;
   const ClientOptions options_;

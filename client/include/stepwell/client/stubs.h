@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "stepwell/client/options.h"
+#include "stepwell/v1/admin_service.grpc.pb.h"
 #include "stepwell/v1/branch_service.grpc.pb.h"
 #include "stepwell/v1/model_service.grpc.pb.h"
 #include "stepwell/v1/state_service.grpc.pb.h"
@@ -15,6 +16,7 @@ struct Stubs {
   std::unique_ptr<v1::ModelService::StubInterface> models;
   std::unique_ptr<v1::StateService::StubInterface> states;
   std::unique_ptr<v1::BranchService::StubInterface> branches;
+  std::unique_ptr<v1::AdminService::StubInterface> admin;
 };
 
 /// Stubs over one channel to the server at options.address. Connects at the first call; gRPC lets stubs of
