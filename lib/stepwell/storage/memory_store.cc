@@ -171,6 +171,16 @@ void MemoryStore::ReadArray(Version writer, int position, Callback<Array> done) 
   std::move(done)(ConcatenateRows(*parts));
 }
 
+void MemoryStore::ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) {
+  absl::StatusOr<ArrayPart> part;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    std::optional<ArrayPart> found = tree_.FindPart(writer, position);
+    part = found.has_value() ? absl::StatusOr<ArrayPart>(*std::move(found)) : Missing(writer);
+  }
+  std::move(done)(std::move(part));
+}
+
 void MemoryStore::ReadBranch(absl::string_view name, Callback<BranchRecord> done) {
   std::optional<BranchRecord> branch;
   {

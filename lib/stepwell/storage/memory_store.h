@@ -43,6 +43,8 @@ class MemoryStore final : public Store {
   void DropSnapshots(SnapshotDrop drop, Durability durability, Callback<int64_t> done) override;
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override;
   void ReadArray(Version writer, int position, Callback<Array> done) override;
+  void ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override;
   void ReadRequest(absl::string_view id, absl::Time now,
                    Callback<std::shared_ptr<const RequestRecord>> done) override;

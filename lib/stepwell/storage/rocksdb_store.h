@@ -66,6 +66,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   void ReadSnapshot(Version version, Callback<std::shared_ptr<const SnapshotRecord>> done) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadArray(Version writer, int position, Callback<Array> done) override;
+  void ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) override;
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadRequest(absl::string_view id, absl::Time now,
                    Callback<std::shared_ptr<const RequestRecord>> done) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -132,6 +133,7 @@ class RocksDbStore final : public Store, private Committer::Observer {
   // Runs `read` on a reader's thread and gives its result to `done`.
   template <typename T>
   void ReadLater(absl::AnyInvocable<absl::StatusOr<T>()> read, Callback<T> done);
+  absl::StatusOr<ArrayPart> FindPart(Version writer, int position) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Array> FindArray(Version writer, int position) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Records> FindAncestors(Version version, size_t limit) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Records> FindSnapshots(Version before, size_t limit) const ABSL_LOCKS_EXCLUDED(mutex_);

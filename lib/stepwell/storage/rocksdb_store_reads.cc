@@ -75,21 +75,28 @@ void RocksDbStore::ReadArray(Version writer, int position, Callback<Array> done)
   ReadLater<Array>([this, writer, position] { return FindArray(writer, position); }, std::move(done));
 }
 
+absl::StatusOr<ArrayPart> RocksDbStore::FindPart(Version writer, int position) const {
+  RocksDbOverlay::Stored pending;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!WasHandedOut(writer)) return SnapshotUnknown(writer);
+    pending = overlay_.FindPending(writer);
+  }
+  // What is not pending any more is in the database.
+  if (pending == nullptr) return database_->ReadArray(writer, position);
+  std::optional<ArrayPart> written = pending->PartAt(position);
+  if (!written.has_value()) return SnapshotUnknown(writer);
+  return *std::move(written);
+}
+
+void RocksDbStore::ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) {
+  ReadLater<ArrayPart>([this, writer, position] { return FindPart(writer, position); }, std::move(done));
+}
+
 absl::StatusOr<Array> RocksDbStore::FindArray(Version writer, int position) const {
   std::vector<Array> parts;  // The last first.
   for (std::optional<Version> next = writer; next.has_value();) {
-    RocksDbOverlay::Stored pending;
-    {
-      absl::MutexLock lock(&mutex_);
-      pending = overlay_.FindPending(*next);
-    }
-    // What is not pending any more is in the database.
-    absl::StatusOr<ArrayPart> part = SnapshotUnknown(writer);
-    if (pending == nullptr) {
-      part = database_->ReadArray(*next, position);
-    } else if (std::optional<ArrayPart> written = pending->PartAt(position)) {
-      part = *std::move(written);
-    }
+    absl::StatusOr<ArrayPart> part = FindPart(*next, position);
     if (!part.ok()) return part.status();
     parts.push_back(std::move(part->array));
     next = part->previous;

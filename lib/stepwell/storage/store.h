@@ -136,6 +136,10 @@ class Store {
   // NOT_FOUND (SNAPSHOT_UNKNOWN, SNAPSHOT_EVICTED): it wrote none there, or that is gone.
   virtual void ReadArray(Version writer, int position, Callback<Array> done) = 0;
 
+  // What `writer` itself left at `position`: an array, or where it appended, the rows. Otherwise as
+  // ReadArray.
+  virtual void ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) = 0;
+
   // NOT_FOUND (BRANCH_NOT_FOUND).
   virtual void ReadBranch(absl::string_view name, Callback<BranchRecord> done) = 0;
 

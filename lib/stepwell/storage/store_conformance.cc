@@ -28,6 +28,7 @@ using testing::MoveOf;
 using testing::NamesOf;
 using ::testing::Pair;
 using testing::ReadArray;
+using testing::ReadArrayPart;
 using testing::ReadBranch;
 using testing::ReadModelRevisions;
 using testing::ReadRequest;
@@ -121,6 +122,17 @@ TEST_P(StoreConformance, ArrayThatGrewIsReadWhole) {
   EXPECT_THAT(elements(one), ElementsAre(1, 2, 3));
   EXPECT_THAT(elements(two), ElementsAre(1, 2, 3, 4, 5));
   EXPECT_THAT(elements(fork), ElementsAre(1, 2, 3, 6));
+  const auto rows = ReadArrayPart(*store_, two->record.version, 1);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_THAT(rows->array.As<int32_t>().value(), ElementsAre(4, 5));
+  EXPECT_EQ(rows->previous, one->record.version);
+  const auto begin = ReadArrayPart(*store_, root, 1);
+  ASSERT_TRUE(begin.ok()) << begin.status();
+  EXPECT_THAT(begin->array.As<int32_t>().value(), ElementsAre(1, 2));
+  EXPECT_EQ(begin->previous, std::nullopt);
+  EXPECT_EQ(GetErrorInfo(ReadArrayPart(*store_, Version(int64_t{1} << 50), 1).status()).reason,
+            "SNAPSHOT_UNKNOWN");
+
   const auto record = ReadSnapshot(*store_, two->record.version);
   ASSERT_TRUE(record.ok()) << record.status();
   const ArrayChain* const chain = (*record)->chains.Find(1);

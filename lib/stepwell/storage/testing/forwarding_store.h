@@ -24,6 +24,9 @@ class ForwardingStore : public Store {
   void ReadArray(Version writer, int position, Callback<Array> done) override {
     store_.ReadArray(writer, position, std::move(done));
   }
+  void ReadArrayPart(Version writer, int position, Callback<ArrayPart> done) override {
+    store_.ReadArrayPart(writer, position, std::move(done));
+  }
   void ReadBranch(absl::string_view name, Callback<BranchRecord> done) override {
     store_.ReadBranch(name, std::move(done));
   }

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
 #include "stepwell/storage/store.h"
+#include "stepwell/storage/wait_for.h"
 
 // Calls of a store that wait for the answer, and what is stored in tests.
 namespace stepwell::testing {
@@ -18,14 +19,7 @@ inline constexpr absl::Time kTime = absl::FromUnixSeconds(3600);
 
 template <typename T, typename Start>
 inline absl::StatusOr<T> Wait(Start start) {
-  absl::Notification called;
-  absl::StatusOr<T> result = absl::UnknownError("never called back");
-  start([&](absl::StatusOr<T> value) {
-    result = std::move(value);
-    called.Notify();
-  });
-  called.WaitForNotification();
-  return result;
+  return WaitFor<T>(std::move(start));
 }
 
 inline absl::StatusOr<Version> Reserve(Store& store) {
@@ -51,6 +45,10 @@ inline absl::StatusOr<std::shared_ptr<const SnapshotRecord>> ReadSnapshot(Store&
 
 inline absl::StatusOr<Array> ReadArray(Store& store, Version writer, int position) {
   return Wait<Array>([&](auto done) { store.ReadArray(writer, position, std::move(done)); });
+}
+
+inline absl::StatusOr<ArrayPart> ReadArrayPart(Store& store, Version writer, int position) {
+  return Wait<ArrayPart>([&](auto done) { store.ReadArrayPart(writer, position, std::move(done)); });
 }
 
 // Commits and waits until the durability is reached; the decision when there was none.
