@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "absl/synchronization/notification.h"
 #include "stepwell/base/error_info.h"
 #include "stepwell/state/snapshot_drop.h"
+#include "stepwell/storage/wait_for.h"
 
 namespace stepwell {
 namespace {
@@ -17,19 +17,6 @@ namespace {
 constexpr absl::Duration kShortPause = absl::Milliseconds(1);
 
 using Records = std::vector<std::shared_ptr<const SnapshotRecord>>;
-
-// What `start` gives to the callback that it gets.
-template <typename T, typename Start>
-absl::StatusOr<T> WaitFor(Start start) {
-  absl::Notification answered;
-  absl::StatusOr<T> result;
-  start([&](absl::StatusOr<T> answer) {
-    result = std::move(answer);
-    answered.Notify();
-  });
-  answered.WaitForNotification();
-  return result;
-}
 
 // Which of `versions` kept the store from dropping them.
 std::vector<Version>::iterator FindRefused(std::vector<Version>& versions, const absl::Status& status) {
@@ -54,12 +41,33 @@ absl::StatusOr<absl::Duration> Retention::Work() {
   return pause;
 }
 
-Retention::Sweep Retention::Begin() const {
+Retention::Sweep Retention::Begin() {
+  {
+    // Before the branches are read: a branch that an import has made by now is among them.
+    absl::MutexLock lock(&mutex_);
+    kept_from_ = held_from_.empty() ? Version(std::numeric_limits<int64_t>::max()) : *held_from_.begin();
+  }
   Sweep sweep{.begin = clock_->Now(),
               .policies = policies_(),
               .before = Version(std::numeric_limits<int64_t>::max())};
   for (const auto& [model, policy] : sweep.policies) sweep.drops_any |= !policy.keeps_all();
   return sweep;
+}
+
+void Retention::Hold(Version first) {
+  absl::MutexLock lock(&mutex_);
+  held_from_.insert(first);
+  kept_from_ = std::min(kept_from_, first);
+}
+
+void Retention::Release(Version first) {
+  absl::MutexLock lock(&mutex_);
+  held_from_.erase(held_from_.find(first));
+}
+
+bool Retention::IsHeld(Version version) const {
+  absl::MutexLock lock(&mutex_);
+  return version >= kept_from_;
 }
 
 absl::Duration Retention::End() {
@@ -142,7 +150,7 @@ absl::StatusOr<absl::Duration> Retention::ReadSnapshots() {
 bool Retention::Keeps(const SnapshotRecord& record) {
   const absl::Duration age = sweep_->begin - record.create_time;
   const bool stays = !record.parent.has_value() || record.pinned || IsLabelled(*record.labels) ||
-                     age < options_.min_age || age <= absl::ZeroDuration();
+                     age < options_.min_age || age <= absl::ZeroDuration() || IsHeld(record.version);
   const auto found = sweep_->lineages.begin();
   if (found == sweep_->lineages.end() || found->first != record.version) {
     const auto policy = sweep_->policies.find(record.origin->model);

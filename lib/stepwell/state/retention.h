@@ -4,15 +4,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "stepwell/base/clock.h"
 #include "stepwell/state/retention_rules.h"
@@ -54,6 +58,11 @@ class Retention {
   // Errors are the store's; then a sweep begins anew.
   absl::StatusOr<absl::Duration> Work();
 
+  // From now on, until a sweep begins after as many calls of Release with the same version, every snapshot
+  // from `first` on stays: for those that no branch leads to yet. Thread-safe.
+  void Hold(Version first) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Release(Version first) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   // What branches keep from a snapshot on, towards the root.
   struct Lineage {
@@ -72,7 +81,8 @@ class Retention {
     absl::btree_map<Version, Lineage, std::greater<>> lineages;
   };
 
-  Sweep Begin() const;
+  Sweep Begin() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsHeld(Version version) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Duration End();
   absl::StatusOr<absl::Duration> ReadBranches();
   absl::StatusOr<absl::Duration> ReadSnapshots();
@@ -92,6 +102,11 @@ class Retention {
   const Clock* const clock_;
   const absl::AnyInvocable<Policies() const> policies_;
   std::optional<Sweep> sweep_;  // That is under way.
+
+  mutable absl::Mutex mutex_;
+  absl::btree_multiset<Version> held_from_ ABSL_GUARDED_BY(mutex_);
+  // The least of those that were held since the sweep began.
+  Version kept_from_ ABSL_GUARDED_BY(mutex_) = Version(std::numeric_limits<int64_t>::max());
 };
 
 }  // namespace stepwell

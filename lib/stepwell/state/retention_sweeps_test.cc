@@ -36,6 +36,41 @@ TEST_F(RetentionSweepsTest, PartsAreSmallAndPausesKeepTheRate) {
   EXPECT_GE(pauses, absl::Seconds(998) / 100);
 }
 
+TEST_F(RetentionSweepsTest, WhatIsHeldStaysUntilASweepBeginsAfterItsRelease) {
+  policies_["counter"] = {.max_age = absl::Seconds(1)};
+  const std::vector<Version> before = MakeChain(std::nullopt, 2);
+  Retention retention = NewRetention();
+  retention.Hold(Version(last_version_ + 1));
+  const std::vector<Version> chain = MakeChain(std::nullopt, 3);
+  clock_.now += absl::Minutes(1);
+  RunSweep(retention);
+  EXPECT_THAT(Left(), ElementsAre(before[0], chain[0], chain[1], chain[2]));
+
+  // A branch that comes with the release is not among those that a sweep under way knows of.
+  ASSERT_TRUE(retention.Work().ok());
+  MakeBranch("live", chain[2], RetentionPolicy{});
+  retention.Release(chain[0]);
+  RunSweep(retention);
+  EXPECT_THAT(Left(), ElementsAre(before[0], chain[0], chain[1], chain[2]));
+
+  RunSweep(retention);
+  EXPECT_THAT(Left(), ElementsAre(before[0], chain[0], chain[1], chain[2])) << "the branch keeps them";
+}
+
+TEST_F(RetentionSweepsTest, HoldThatComesDuringASweepCountsForIt) {
+  policies_["counter"] = {.max_age = absl::Seconds(1)};
+  Retention retention = NewRetention();
+  ASSERT_TRUE(retention.Work().ok());
+  retention.Hold(Version(last_version_ + 1));
+  const std::vector<Version> chain = MakeChain(std::nullopt, 3);
+  retention.Release(chain[0]);
+  clock_.now += absl::Minutes(1);
+  RunSweep(retention);
+  EXPECT_THAT(Left(), ElementsAre(chain[0], chain[1], chain[2]));
+  RunSweep(retention);
+  EXPECT_THAT(Left(), ElementsAre(chain[0])) << "a root";
+}
+
 TEST_F(RetentionSweepsTest, WhatWasNeededMeanwhileStaysAndTheRestGoes) {
   const std::vector<Version> chain = MakeChain(std::nullopt, 8);
   MakeBranch("live", chain.back(), RetentionPolicy{.keep_last = 1});
