@@ -107,6 +107,29 @@ absl::Status UploadStream(v1::ModelService::StubInterface& stub, grpc::ClientCon
   return read.ok() ? finished : read;
 }
 
+// The stream of an import.
+class WritingSender final : public SnapshotSender {
+ public:
+  explicit WritingSender(grpc::ClientWriterInterface<v1::ImportSnapshotsRequest>* stream) : stream_(stream) {}
+
+  bool Send(const v1::MovedSnapshot& snapshot) override {
+    *message_.mutable_snapshot() = snapshot;
+    return stream_->Write(message_);
+  }
+  bool Send(absl::string_view bytes) override {
+    message_.set_data(bytes.data(), bytes.size());
+    return stream_->Write(message_);
+  }
+  bool SendHeader(const ImportSnapshotsRequest& request) {
+    *message_.mutable_header() = ToImportHeader(request);
+    return stream_->Write(message_);
+  }
+
+ private:
+  grpc::ClientWriterInterface<v1::ImportSnapshotsRequest>* const stream_;
+  v1::ImportSnapshotsRequest message_;
+};
+
 }  // namespace
 
 std::unique_ptr<Client> Client::Connect(ClientOptions options) {
@@ -238,6 +261,44 @@ absl::StatusOr<v1::DeleteSnapshotsResponse> Client::DeleteSnapshots(const Delete
 absl::StatusOr<v1::Snapshot> Client::UpdateSnapshot(const UpdateSnapshotRequest& request,
                                                     const CallOptions& options) {
   return Run(stubs_, options_, options, UpdateSnapshotRpc(request));
+}
+
+absl::Status Client::ExportSnapshots(const ExportSnapshotsRequest& request,
+                                     absl::FunctionRef<absl::Status(const v1::ExportSnapshotsResponse&)> take,
+                                     const CallOptions& options) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(Deadline(options_, options)));
+  v1::ExportSnapshotsRequest message;
+  *message.mutable_state() = ToProto(request.state);
+  message.set_history(request.history);
+  message.set_omit_data(request.omit_data);
+  const auto stream = stubs_.states->ExportSnapshots(&context, message);
+  absl::Status taken;
+  v1::ExportSnapshotsResponse part;
+  while (taken.ok() && stream->Read(&part)) taken = take(part);
+  if (!taken.ok()) context.TryCancel();
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  return taken.ok() ? status : taken;
+}
+
+absl::StatusOr<v1::ImportSnapshotsResponse> Client::ImportSnapshots(
+    const ImportSnapshotsRequest& request, absl::FunctionRef<absl::Status(SnapshotSender&)> send,
+    const CallOptions& options) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(Deadline(options_, options)));
+  v1::ImportSnapshotsResponse reply;
+  const auto stream = stubs_.states->ImportSnapshots(&context, &reply);
+  WritingSender sender(stream.get());
+  const absl::Status sent = sender.SendHeader(request) ? send(sender) : absl::OkStatus();
+  if (sent.ok()) {
+    stream->WritesDone();
+  } else {
+    context.TryCancel();
+  }
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  if (!sent.ok()) return sent;
+  if (!status.ok()) return status;
+  return reply;
 }
 
 absl::StatusOr<v1::Branch> Client::CreateBranch(const CreateBranchRequest& request,

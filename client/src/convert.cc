@@ -233,6 +233,15 @@ v1::WriteArraysRequest::Header ToWriteHeader(const SetArraysRequest& request) {
   return message;
 }
 
+v1::ImportSnapshotsRequest::Header ToImportHeader(const ImportSnapshotsRequest& request) {
+  v1::ImportSnapshotsRequest::Header message;
+  *message.mutable_history() = request.history;
+  message.set_branch(request.branch);
+  SetRevision(message, request);
+  SetMutation(message, request);
+  return message;
+}
+
 v1::GetArraysRequest ToProto(const GetArraysRequest& request) {
   v1::GetArraysRequest message;
   *message.mutable_state() = ToProto(request.state);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "stepwell/client/move.h"
 #include "stepwell/client/stream.h"
 #include "stepwell/client/types.h"
 #include "stepwell/v1/branch_service.pb.h"
@@ -20,6 +21,7 @@ v1::ScanRequest ToProto(const ScanRequest& request);
 v1::SetArraysRequest ToProto(const SetArraysRequest& request);
 v1::StepStreamRequest::Step ToProto(const StreamStep& step);
 v1::WriteArraysRequest::Header ToWriteHeader(const SetArraysRequest& request);
+v1::ImportSnapshotsRequest::Header ToImportHeader(const ImportSnapshotsRequest& request);
 v1::Durability ToProto(Durability durability);
 v1::GetArraysRequest ToProto(const GetArraysRequest& request);
 v1::ListSnapshotsRequest ToProto(const ListSnapshotsRequest& request);

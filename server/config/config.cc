@@ -80,7 +80,7 @@ absl::StatusOr<Config> FromMessage(const ServerConfig& message) {
   if (message.has_data_dir() && message.data_dir().empty()) {
     return absl::InvalidArgumentError("data_dir is \"\"; expected a folder, or in_memory instead of it");
   }
-  if (message.in_memory() && message.has_backup_dir()) {
+  if (message.in_memory() && !message.backup_dir().empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("backup_dir is \"", message.backup_dir(),
                      "\"; expected none with in_memory: states in memory alone cannot be backed up"));

@@ -12,11 +12,16 @@
 #include "server/services/array_stream.h"
 #include "server/services/batch_step_call.h"
 #include "server/services/call_handlers.h"
+#include "server/services/export_stream.h"
+#include "server/services/import_call.h"
 #include "server/services/step_stream.h"
 #include "server/services/write_arrays.h"
 
 namespace stepwell::server {
 namespace {
+
+// Few, since they hold steps up when they commit much at a time.
+constexpr int kMoverThreads = 2;
 
 absl::StatusOr<MakeStateRequest> Decode(v1::MakeStateRequest&& message) {
   absl::StatusOr<NamedArrays> arrays = DecodeNamedArrays("state array", std::move(*message.mutable_arrays()));
@@ -167,7 +172,7 @@ auto AnswerWithSnapshot(std::shared_ptr<UnaryCall> call) {
 }  // namespace
 
 StateService::StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_write_bytes, RpcServer& rpcs)
-    : engine_(engine), max_reply_bytes_(max_reply_bytes) {
+    : engine_(engine), max_reply_bytes_(max_reply_bytes), movers_(kMoverThreads, kMaxWaitingMoves) {
   rpcs.AddService(&generated_);
   AddUnary<v1::MakeStateRequest>(rpcs, generated_, &Generated::RequestMakeState,
                                  [this](auto call, auto request) { MakeState(call, std::move(request)); });
@@ -179,6 +184,14 @@ StateService::StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_
       });
   AddUnary<v1::ScanRequest>(rpcs, generated_, &Generated::RequestScan,
                             [this](auto call, auto request) { Scan(call, std::move(request)); });
+  AddServerStream<v1::ExportSnapshotsRequest>(
+      rpcs, generated_, &Generated::RequestExportSnapshots, [this](auto call, auto request) {
+        ServeExport(engine_, &movers_, std::move(call), std::move(request));
+      });
+  AddClientStream(rpcs, generated_, &Generated::RequestImportSnapshots,
+                  [this, max_write_bytes](std::shared_ptr<ClientStreamCall> call) {
+                    ServeImport(engine_, &movers_, max_write_bytes, std::move(call));
+                  });
   AddBidiStream(rpcs, generated_, &Generated::RequestStepStream,
                 [this](std::shared_ptr<BidiStreamCall> call) {
                   ServeStepStream(engine_, max_reply_bytes_, std::move(call));

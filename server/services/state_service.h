@@ -5,18 +5,20 @@
 
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/unary_call.h"
+#include "stepwell/base/worker_pool.h"
 #include "stepwell/engine/engine.h"
 #include "stepwell/v1/state_service.grpc.pb.h"
 
 namespace stepwell::server {
 
 // Serves stepwell.v1.StateService: MakeState, Step, StepStream, BatchStep, Scan, SetArrays, WriteArrays,
-// GetArrays, ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot, DeleteSnapshots and DiffSnapshots.
+// GetArrays, ReadArrays, GetSnapshot, ListSnapshots, UpdateSnapshot, DeleteSnapshots, DiffSnapshots,
+// ExportSnapshots and ImportSnapshots.
 // Thread-safe.
 class StateService {
  public:
   // `engine` is not owned and must outlive the calls that `rpcs` serves. Replies of one message hold at most
-  // `max_reply_bytes` of arrays; a WriteArrays brings at most `max_write_bytes`.
+  // `max_reply_bytes` of arrays; a WriteArrays, or a snapshot of an import, brings at most `max_write_bytes`.
   StateService(Engine* engine, int64_t max_reply_bytes, int64_t max_write_bytes, RpcServer& rpcs);
 
  private:
@@ -27,7 +29,8 @@ class StateService {
               Service::WithRawMethod_GetArrays<Service::WithRawMethod_ReadArrays<
                   Service::WithRawMethod_GetSnapshot<Service::WithRawMethod_ListSnapshots<
                       Service::WithRawMethod_UpdateSnapshot<Service::WithRawMethod_DeleteSnapshots<
-                          Service::WithRawMethod_DiffSnapshots<Service::Service>>>>>>>>>>>>>>;
+                          Service::WithRawMethod_DiffSnapshots<Service::WithRawMethod_ExportSnapshots<
+                              Service::WithRawMethod_ImportSnapshots<Service::Service>>>>>>>>>>>>>>>>;
 
   void MakeState(std::shared_ptr<UnaryCall> call, v1::MakeStateRequest&& message);
   void Step(std::shared_ptr<UnaryCall> call, v1::StepRequest&& message);
@@ -44,6 +47,7 @@ class StateService {
   Engine* const engine_;
   const int64_t max_reply_bytes_;
   Generated generated_;
+  WorkerPool movers_;  // Exports and imports wait for the store.
 };
 
 }  // namespace stepwell::server

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "stepwell/engine/branch_watch.h"
+#include "stepwell/engine/moved_history.h"
 #include "stepwell/engine/requests.h"
 
 namespace stepwell::testing {
@@ -41,6 +42,10 @@ class Api {
     std::optional<double> max_abs;
 
     friend bool operator==(const Diff&, const Diff&) = default;
+  };
+  struct Exported {
+    MovedHistory history;
+    std::vector<MovedSnapshot> snapshots;
   };
   // What follows branches; Next blocks.
   using Event = std::variant<BranchNews::Move, BranchNews::Missed>;
@@ -76,6 +81,10 @@ class Api {
   virtual absl::StatusOr<std::vector<SnapshotRecord>> ListSnapshots(ListSnapshotsRequest request) = 0;
   virtual absl::StatusOr<SnapshotRecord> UpdateSnapshot(const UpdateSnapshotRequest& request) = 0;
   virtual absl::StatusOr<int64_t> DeleteSnapshots(const DeleteSnapshotsRequest& request) = 0;  // Freed bytes.
+  virtual absl::StatusOr<Exported> ExportSnapshots(const ExportSnapshotsRequest& request) = 0;
+  // As a stream, where there is one.
+  virtual absl::StatusOr<Made> ImportSnapshots(const ImportSnapshotsRequest& request,
+                                               const std::vector<MovedSnapshot>& snapshots) = 0;
   virtual absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) = 0;
   virtual absl::StatusOr<BranchRecord> GetBranch(const std::string& name) = 0;
   virtual absl::StatusOr<std::vector<BranchRecord>> ListBranches(ListBranchesRequest request) = 0;

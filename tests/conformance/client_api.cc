@@ -59,6 +59,65 @@ absl::Time FromProto(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+MovedHistory FromProto(const v1::MovedHistory& message) {
+  MovedHistory history{.model = message.model(), .snapshot_count = message.snapshot_count()};
+  for (const auto& revision : message.revisions()) {
+    history.revisions.push_back({revision.number(), revision.digest()});
+  }
+  return history;
+}
+
+v1::MovedHistory ToProto(const MovedHistory& history) {
+  v1::MovedHistory message;
+  message.set_model(history.model);
+  message.set_snapshot_count(history.snapshot_count);
+  for (const MovedHistory::Revision& revision : history.revisions) {
+    auto& added = *message.add_revisions();
+    added.set_number(revision.number);
+    added.set_digest(revision.digest);
+  }
+  return message;
+}
+
+// With arrays whose elements are yet to come.
+MovedSnapshot FromProto(const v1::MovedSnapshot& message) {
+  MovedSnapshot snapshot{.version = Version(message.version()),
+                         .revision = message.revision(),
+                         .method = message.method(),
+                         .create_time = FromProto(message.create_time()),
+                         .labels = Labels(message.labels().begin(), message.labels().end()),
+                         .step_count = message.step_count(),
+                         .pinned = message.pinned()};
+  for (const auto& array : message.arrays()) {
+    snapshot.arrays.push_back({array.index(),
+                               Array::Zeros(static_cast<DType>(array.dtype()), *Shape::Make(array.shape())),
+                               array.appends()});
+  }
+  return snapshot;
+}
+
+v1::MovedSnapshot ToProto(const MovedSnapshot& snapshot) {
+  v1::MovedSnapshot message;
+  message.set_version(snapshot.version.value());
+  message.set_revision(snapshot.revision);
+  message.set_method(snapshot.method);
+  const int64_t seconds = absl::ToUnixSeconds(snapshot.create_time);
+  message.mutable_create_time()->set_seconds(seconds);
+  message.mutable_create_time()->set_nanos(
+      static_cast<int>(absl::ToInt64Nanoseconds(snapshot.create_time - absl::FromUnixSeconds(seconds))));
+  message.mutable_labels()->insert(snapshot.labels.begin(), snapshot.labels.end());
+  message.set_step_count(snapshot.step_count);
+  message.set_pinned(snapshot.pinned);
+  for (const MovedArray& moved : snapshot.arrays) {
+    auto& array = *message.add_arrays();
+    array.set_index(moved.index);
+    array.set_dtype(static_cast<v1::DType>(moved.array.dtype()));
+    array.mutable_shape()->Add(moved.array.shape().dims().begin(), moved.array.shape().dims().end());
+    array.set_appends(moved.appends);
+  }
+  return message;
+}
+
 SnapshotRecord FromProto(const v1::Snapshot& message) {
   SnapshotRecord record;
   record.version = Version(message.version());
@@ -312,6 +371,49 @@ class ClientApi final : public Api {
     if (!deleted.ok()) return deleted.status();
     return deleted->freed_bytes();
   }
+  absl::StatusOr<Exported> ExportSnapshots(const ExportSnapshotsRequest& request) override {
+    Exported exported;
+    std::string bytes;  // Of the last snapshot's arrays.
+    const auto take = [&](const v1::ExportSnapshotsResponse& message) {
+      if (message.has_header()) exported.history = FromProto(message.header());
+      if (message.has_snapshot()) {
+        AddBytes(bytes, exported);
+        exported.snapshots.push_back(FromProto(message.snapshot()));
+      }
+      bytes += message.data();
+      return absl::OkStatus();
+    };
+    const absl::Status read =
+        client_->ExportSnapshots({.state = ToClient(request.state), .history = request.history}, take);
+    if (!read.ok()) return read;
+    AddBytes(bytes, exported);
+    return exported;
+  }
+  absl::StatusOr<Made> ImportSnapshots(const ImportSnapshotsRequest& request,
+                                       const std::vector<MovedSnapshot>& snapshots) override {
+    const client::ImportSnapshotsRequest to{.history = ToProto(request.history),
+                                            .branch = request.branch,
+                                            .revision = ToClient(request.revision),
+                                            .adapt_state = request.adapt_state,
+                                            .request_id = request.request_id,
+                                            .durability = ToClient(request.durability)};
+    const auto made = client_->ImportSnapshots(to, [&](client::SnapshotSender& sender) {
+      for (const MovedSnapshot& snapshot : snapshots) {
+        if (!sender.Send(ToProto(snapshot))) break;
+        for (const MovedArray& moved : snapshot.arrays) {
+          const auto bytes = moved.array.bytes();
+          // In pieces that cross elements.
+          for (size_t at = 0; at < bytes.size(); at += 1003) {
+            const auto part = bytes.subspan(at, 1003);
+            if (!sender.Send({reinterpret_cast<const char*>(part.data()), part.size()})) break;
+          }
+        }
+      }
+      return absl::OkStatus();
+    });
+    if (!made.ok()) return made.status();
+    return Made{FromProto(made->snapshot()), FromProto(made->branch())};
+  }
   absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
     return FromProto(client_->CreateBranch({.name = request.name,
                                             .state = ToClient(request.state),
@@ -378,6 +480,23 @@ class ClientApi final : public Api {
   static absl::StatusOr<Stepped> SteppedOf(const absl::StatusOr<client::StepResult>& stepped) {
     if (!stepped.ok()) return stepped.status();
     return Stepped{Version(stepped->version.value), stepped->outputs, stepped->fetched};
+  }
+
+  // Makes arrays of `bytes`, which is empty then, in place of those without elements of the last snapshot.
+  static void AddBytes(std::string& bytes, Exported& exported) {
+    size_t at = 0;
+    if (exported.snapshots.empty()) return;
+    for (MovedArray& moved : exported.snapshots.back().arrays) {
+      const auto size = static_cast<size_t>(moved.array.byte_count());
+      EXPECT_LE(at + size, bytes.size());
+      auto array =
+          Array::Make(moved.array.dtype(), moved.array.shape(), Buffer::Adopt(bytes.substr(at, size)));
+      EXPECT_TRUE(array.ok()) << array.status();
+      if (array.ok()) moved.array = *std::move(array);
+      at += size;
+    }
+    EXPECT_EQ(at, bytes.size());
+    bytes.clear();
   }
 
   ServerProcess server_;

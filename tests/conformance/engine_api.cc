@@ -152,6 +152,29 @@ class EngineApi final : public Api {
     if (!deleted.ok()) return deleted.status();
     return deleted->freed_bytes;
   }
+  absl::StatusOr<Exported> ExportSnapshots(const ExportSnapshotsRequest& request) override {
+    const auto source = engine_.ExportSnapshots(request);
+    if (!source.ok()) return source.status();
+    Exported exported{(*source)->history(), {}};
+    while (true) {
+      auto snapshot = (*source)->Next();
+      if (!snapshot.ok()) return snapshot.status();
+      if (!snapshot->has_value()) return exported;
+      exported.snapshots.push_back(**std::move(snapshot));
+    }
+  }
+  absl::StatusOr<Made> ImportSnapshots(const ImportSnapshotsRequest& request,
+                                       const std::vector<MovedSnapshot>& snapshots) override {
+    const auto import = engine_.ImportSnapshots(request);
+    if (!import.ok()) return import.status();
+    for (const MovedSnapshot& snapshot : snapshots) {
+      const absl::Status added = (*import)->Add(snapshot);
+      if (!added.ok()) return added;
+    }
+    const auto result = (*import)->Finish();
+    if (!result.ok()) return result.status();
+    return Made{*result->snapshot.record, result->branch};
+  }
   absl::StatusOr<BranchRecord> CreateBranch(const CreateBranchRequest& request) override {
     return Await(engine_, &Engine::CreateBranch, request);
   }

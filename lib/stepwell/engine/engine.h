@@ -18,6 +18,8 @@
 #include "stepwell/engine/history.h"
 #include "stepwell/engine/request_ids.h"
 #include "stepwell/engine/requests.h"
+#include "stepwell/engine/snapshot_export.h"
+#include "stepwell/engine/snapshot_import.h"
 #include "stepwell/engine/snapshot_writer.h"
 #include "stepwell/engine/step_queues.h"
 #include "stepwell/engine/transition.h"
@@ -152,6 +154,27 @@ class Engine {
   // Deletes the branches that have expired. They are not to be seen before that either, but take memory: call
   // it from time to time.
   void DropExpired() { branches_.DropExpired(); }
+
+  // Reads a state, or one with its ancestors, for another engine: see SnapshotExport. Waits for the store.
+  // NOT_FOUND: version, branch. The export must not outlive this.
+  absl::StatusOr<std::unique_ptr<SnapshotExport>> ExportSnapshots(const ExportSnapshotsRequest& request) {
+    return SnapshotExport::Open(request, &branches_, store_, models_);
+  }
+
+  // Makes what another engine has exported: see SnapshotImport. Waits for the store. The import must not
+  // outlive this.
+  absl::StatusOr<std::unique_ptr<SnapshotImport>> ImportSnapshots(const ImportSnapshotsRequest& request) {
+    return SnapshotImport::Open({.store = store_,
+                                 .models = models_,
+                                 .cache = &cache_,
+                                 .writer = &writer_,
+                                 .versions = &versions_,
+                                 .request_ids = &request_ids_,
+                                 .retention = &retention_,
+                                 .clock = clock_,
+                                 .default_durability = options_.default_durability},
+                                request);
+  }
 
   // Does the next small part of dropping what is not to be kept, as Retention says it, and waits for the
   // store in it; returns the pause until the part after it. To be called by one thread at a time. Errors are

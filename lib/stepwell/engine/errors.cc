@@ -43,6 +43,21 @@ absl::Status StateSpecMismatch(const Model& model, int64_t made_by,
       "STATE_SPEC_MISMATCH", {{"model", model.name()}, {"index", differences.front().index}});
 }
 
+absl::Status ModelDiffers(absl::string_view model, int64_t revision, absl::string_view digest,
+                          absl::Span<const std::shared_ptr<const Model>> loaded) {
+  const auto add = [](std::string* out, const std::shared_ptr<const Model>& one) {
+    absl::StrAppend(out, "revision ", one->revision(), " with digest ", one->digest());
+  };
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat(
+          "model \"", model, "\" has here ",
+          loaded.empty() ? "nothing loaded" : absl::StrJoin(loaded, ", ", add),
+          "; expected the package of digest ", digest, ", which made the state as revision ", revision,
+          ": load that package here, or say which revision is to take the state, whose state spec it must "
+          "fit")),
+      "MODEL_DIFFERS", {{"model", std::string(model)}, {"digest", std::string(digest)}});
+}
+
 absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,
                         absl::string_view other) {
   return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(

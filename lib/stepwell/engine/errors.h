@@ -30,6 +30,12 @@ struct StateDifference {
 absl::Status StateSpecMismatch(const Model& model, int64_t made_by,
                                absl::Span<const StateDifference> differences);
 
+// FAILED_PRECONDITION, reason MODEL_DIFFERS, with metadata model and digest: snapshots that `revision` of a
+// package of `digest` made are to be imported, and none of the revisions of `model` that are `loaded` is of
+// that.
+absl::Status ModelDiffers(absl::string_view model, int64_t revision, absl::string_view digest,
+                          absl::Span<const std::shared_ptr<const Model>> loaded);
+
 // FAILED_PRECONDITION, reason OTHER_MODEL: `branch` is one of `model`, and `version` of `other`.
 absl::Status OtherModel(absl::string_view branch, absl::string_view model, Version version,
                         absl::string_view other);

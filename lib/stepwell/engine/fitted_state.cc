@@ -19,7 +19,8 @@ absl::StatusOr<std::shared_ptr<const Model>> FindRevision(const ModelRepository&
   return models.Find(origin.model, revision == nullptr ? origin.revision : *revision);
 }
 
-// Whether the same index stands at every position.
+}  // namespace
+
 bool HaveSameLayout(const StateSpec& one, const StateSpec& other) {
   return std::ranges::equal(
       one.arrays(), other.arrays(), {},
@@ -27,7 +28,35 @@ bool HaveSameLayout(const StateSpec& one, const StateSpec& other) {
       [](const StateArraySpec& array) -> const std::string& { return array.tensor.name; });
 }
 
-}  // namespace
+LaidOut LayOutArrays(const StateSpec& has, absl::Span<const Array> arrays, const StateSpec& expected,
+                     bool adapt) {
+  LaidOut laid_out;
+  for (const auto& [tensor, initial] : expected.arrays()) {
+    const std::optional<int> position = has.Find(tensor.name);
+    if (position.has_value()) {
+      const Array& array = arrays[static_cast<size_t>(*position)];
+      const absl::Status fits = tensor.Check("index", array);
+      if (!fits.ok()) laid_out.differences.push_back({tensor.name, std::string(fits.message())});
+      laid_out.arrays.push_back(array);
+      continue;
+    }
+    const auto* value = std::get_if<Array>(&initial);
+    if (!adapt || value == nullptr) {
+      laid_out.differences.push_back(
+          {tensor.name, absl::StrCat("index \"", tensor.name, "\" is missing; expected ", tensor.ToString(),
+                                     value == nullptr ? ", which has no initial value" : "")});
+      continue;
+    }
+    laid_out.arrays.push_back(*value);
+  }
+  for (const auto& [tensor, initial] : has.arrays()) {
+    if (adapt || expected.Find(tensor.name).has_value()) continue;
+    laid_out.differences.push_back(
+        {tensor.name,
+         absl::StrCat("index \"", tensor.name, "\" is ", tensor.ToString(), "; expected no such index")});
+  }
+  return laid_out;
+}
 
 absl::StatusOr<FittedState> FittedState::Fit(const ModelRepository& models,
                                              std::shared_ptr<const Snapshot> snapshot,
@@ -43,36 +72,12 @@ absl::StatusOr<FittedState> FittedState::Fit(const ModelRepository& models,
   const absl::StatusOr<std::shared_ptr<const StateSpec>> made_with =
       models.FindStateSpec(origin.model, origin.revision);
   if (!made_with.ok()) return made_with.status();
-  const StateSpec& has = **made_with;
   const StateSpec& expected = fitted.model_->state_spec();
-  const absl::Span<const Array> arrays = fitted.snapshot_->arrays();
-  std::vector<StateDifference> differences;
-  std::vector<Array> laid_out;
-  for (const auto& [tensor, initial] : expected.arrays()) {
-    const std::optional<int> position = has.Find(tensor.name);
-    if (position.has_value()) {
-      const Array& array = arrays[static_cast<size_t>(*position)];
-      const absl::Status fits = tensor.Check("index", array);
-      if (!fits.ok()) differences.push_back({tensor.name, std::string(fits.message())});
-      laid_out.push_back(array);
-      continue;
-    }
-    const auto* value = std::get_if<Array>(&initial);
-    if (!adapt || value == nullptr) {
-      differences.push_back(
-          {tensor.name, absl::StrCat("index \"", tensor.name, "\" is missing; expected ", tensor.ToString(),
-                                     value == nullptr ? ", which has no initial value" : "")});
-      continue;
-    }
-    laid_out.push_back(*value);
+  LaidOut laid_out = LayOutArrays(**made_with, fitted.snapshot_->arrays(), expected, adapt);
+  if (!laid_out.differences.empty()) {
+    return StateSpecMismatch(*fitted.model_, origin.revision, laid_out.differences);
   }
-  for (const auto& [tensor, initial] : has.arrays()) {
-    if (adapt || expected.Find(tensor.name).has_value()) continue;
-    differences.push_back({tensor.name, absl::StrCat("index \"", tensor.name, "\" is ", tensor.ToString(),
-                                                     "; expected no such index")});
-  }
-  if (!differences.empty()) return StateSpecMismatch(*fitted.model_, origin.revision, differences);
-  if (!HaveSameLayout(has, expected)) fitted.laid_out_ = std::move(laid_out);
+  if (!HaveSameLayout(**made_with, expected)) fitted.laid_out_ = std::move(laid_out.arrays);
   return fitted;
 }
 

@@ -7,11 +7,26 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "stepwell/engine/errors.h"
 #include "stepwell/engine/requests.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/state/snapshot.h"
 
 namespace stepwell {
+
+// Whether the same index stands at every position.
+bool HaveSameLayout(const StateSpec& one, const StateSpec& other);
+
+// Arrays by the position in another state spec than the one that they were made with.
+struct LaidOut {
+  std::vector<Array> arrays;
+  std::vector<StateDifference> differences;  // Where there are any, the arrays are not to be used.
+};
+
+// `arrays`, made with `has`, for `expected`. With `adapt`, an index that only one of the two has is no
+// difference, unless it has no initial value.
+LaidOut LayOutArrays(const StateSpec& has, absl::Span<const Array> arrays, const StateSpec& expected,
+                     bool adapt);
 
 // A snapshot's state as a revision of its model takes it. Thread-compatible.
 class FittedState {

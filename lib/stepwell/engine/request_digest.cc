@@ -63,6 +63,15 @@ class Digester {
     Add(selector.index);
     Add(selector.slices);
   }
+  void Add(const MovedHistory::Revision& revision) {
+    Add(revision.number);
+    Add(revision.digest);
+  }
+  void Add(const MovedArray& moved) {
+    Add(moved.index);
+    Add(moved.array);
+    Add(moved.appends);
+  }
   void Add(const Array& array) {
     Add(static_cast<int64_t>(array.dtype()));
     Add(array.shape().dims());
@@ -148,6 +157,19 @@ std::string DigestOf(const UpdateBranchRequest& request) {
 
 std::string DigestOf(const DeleteBranchRequest& request) {
   return Digester("DeleteBranch").Finish(request.name, request.expected_head);
+}
+
+std::string DigestOf(const ImportSnapshotsRequest& request) {
+  const MovedHistory& history = request.history;
+  return Digester("ImportSnapshots")
+      .Finish(history.model, history.revisions, history.snapshot_count, request.branch, request.revision,
+              request.adapt_state);
+}
+
+std::string DigestOf(const MovedSnapshot& snapshot) {
+  return Digester("MovedSnapshot")
+      .Finish(snapshot.version, snapshot.revision, snapshot.method, snapshot.create_time, snapshot.labels,
+              snapshot.step_count, snapshot.pinned, snapshot.arrays);
 }
 
 }  // namespace stepwell

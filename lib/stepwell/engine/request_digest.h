@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "stepwell/engine/moved_history.h"
 #include "stepwell/engine/requests.h"
 
 namespace stepwell {
@@ -19,6 +20,10 @@ std::string DigestOf(const DeleteSnapshotsRequest& request);
 std::string DigestOf(const CreateBranchRequest& request);
 std::string DigestOf(const UpdateBranchRequest& request);
 std::string DigestOf(const DeleteBranchRequest& request);
+
+// Of an import, what its first message says, and each of its snapshots.
+std::string DigestOf(const ImportSnapshotsRequest& request);
+std::string DigestOf(const MovedSnapshot& snapshot);
 
 }  // namespace stepwell
 

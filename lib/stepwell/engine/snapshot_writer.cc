@@ -11,9 +11,11 @@ namespace stepwell {
 namespace {
 
 // That of `parent`, where the same has made it.
-std::shared_ptr<const SnapshotOrigin> OriginOf(const Model& model, const Method* method,
-                                               const Snapshot* parent) {
-  const absl::string_view method_name = method == nullptr ? absl::string_view() : method->name();
+std::shared_ptr<const SnapshotOrigin> OriginOf(const SnapshotDraft& draft, const Snapshot* parent) {
+  const Model& model = *draft.model;
+  absl::string_view method_name;
+  if (draft.method != nullptr) method_name = draft.method->name();
+  if (draft.moved.has_value()) method_name = draft.moved->method;
   if (parent != nullptr) {
     const std::shared_ptr<const SnapshotOrigin>& origin = parent->record().origin;
     if (origin->revision == model.revision() && origin->method == method_name &&
@@ -62,13 +64,17 @@ Built Build(const SnapshotDraft& draft, const std::shared_ptr<const Snapshot>& p
   SnapshotRecord& record = stored->record;
   Snapshot::Arrays arrays;
   record.version = version;
-  record.origin = OriginOf(*draft.model, draft.method, parent.get());
+  record.origin = OriginOf(draft, parent.get());
   record.create_time = now;
   record.labels = draft.labels;
   if (parent != nullptr) {
     const SnapshotRecord& from = parent->record();
     record.parent = from.version;
     record.step_count = from.step_count + next.step_count;
+  }
+  if (draft.moved.has_value()) {
+    record.create_time = draft.moved->create_time;
+    record.step_count = draft.moved->step_count;
   }
   if (shares) {
     const SnapshotRecord& from = parent->record();

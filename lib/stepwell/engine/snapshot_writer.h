@@ -43,6 +43,14 @@ struct SnapshotDraft {
   Labels labels;                   // Of each.
   NewVersions versions;            // At least one, each the parent of the next.
 
+  // Of what was made elsewhere: what is then taken over rather than found out.
+  struct Moved {
+    absl::Time create_time;
+    std::string method;
+    int64_t step_count = 0;
+  };
+  std::optional<Moved> moved;  // Then there is one version.
+
   // The parent's arrays at the positions of `model`'s state spec, where those are not the parent's own: then
   // the first version writes every array.
   std::optional<std::vector<Array>> laid_out;

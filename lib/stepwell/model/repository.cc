@@ -344,6 +344,15 @@ absl::StatusOr<std::shared_ptr<const StateSpec>> ModelRepository::FindStateSpec(
   return ModelNotFound(name, absl::StrCat("never had a revision ", revision, " loaded"));
 }
 
+absl::StatusOr<std::string> ModelRepository::FindDigest(absl::string_view name, int64_t revision) const {
+  const absl::ReaderMutexLock lock(&mutex_);
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end()) return ModelNotFound(name, "is not loaded");
+  const auto digest = entry->second.digests.find(revision);
+  if (digest != entry->second.digests.end()) return digest->second;
+  return ModelNotFound(name, absl::StrCat("never had a revision ", revision, " loaded"));
+}
+
 absl::StatusOr<ModelStatus> ModelRepository::Status(absl::string_view name) const {
   const absl::ReaderMutexLock lock(&mutex_);
   const auto found = entries_.find(name);

@@ -114,6 +114,10 @@ class ModelRepository {
   absl::StatusOr<std::shared_ptr<const StateSpec>> FindStateSpec(absl::string_view name,
                                                                  int64_t revision) const;
 
+  // The digest of the package that a revision was made of, also when it is not loaded any more. Errors as
+  // FindStateSpec.
+  absl::StatusOr<std::string> FindDigest(absl::string_view name, int64_t revision) const;
+
   // NOT_FOUND (MODEL_NOT_FOUND) for a name that is not listed.
   absl::StatusOr<ModelStatus> Status(absl::string_view name) const;
 

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "stepwell/client/array_sink.h"
 #include "stepwell/client/branch_watch.h"
+#include "stepwell/client/move.h"
 #include "stepwell/client/options.h"
 #include "stepwell/client/status.h"
 #include "stepwell/client/stream.h"
@@ -78,6 +80,18 @@ class Client {
   /// How two states differ, index by index, also of different revisions or models.
   absl::StatusOr<v1::DiffSnapshotsResponse> DiffSnapshots(const DiffSnapshotsRequest& request,
                                                           const CallOptions& options = {});
+
+  // Moving states between servers.
+  /// Gives `take` a header, then the snapshots, oldest first, each followed by the bytes of what it has that
+  /// the one before it has not. An error of `take` ends it and is returned. Never repeated.
+  absl::Status ExportSnapshots(const ExportSnapshotsRequest& request,
+                               absl::FunctionRef<absl::Status(const v1::ExportSnapshotsResponse&)> take,
+                               const CallOptions& options = {});
+  /// Makes the snapshots that `send` sends, and a branch on the last; what fails leaves nothing. An error of
+  /// `send` breaks it off and is returned. Never repeated: with a request_id, the caller may.
+  absl::StatusOr<v1::ImportSnapshotsResponse> ImportSnapshots(
+      const ImportSnapshotsRequest& request, absl::FunctionRef<absl::Status(SnapshotSender&)> send,
+      const CallOptions& options = {});
 
   // Branches.
   absl::StatusOr<v1::Branch> CreateBranch(const CreateBranchRequest& request,
