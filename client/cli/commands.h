@@ -37,6 +37,8 @@ void AddLabelCommands(CLI::App& app, Command& chosen);     // label, pin, unpin
 void AddDeleteCommand(CLI::App& app, Command& chosen);     // delete
 void AddBranchCommands(CLI::App& app, Command& chosen);    // branch create, get, list, …; fork
 void AddWatchCommand(CLI::App& app, Command& chosen);      // watch
+void AddExportCommand(CLI::App& app, Command& chosen);     // export
+void AddImportCommand(CLI::App& app, Command& chosen);     // import
 void AddBackupCommand(CLI::App& app, Command& chosen);     // backup
 void AddServeInfoCommand(CLI::App& app, Command& chosen);  // serve-info
 

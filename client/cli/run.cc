@@ -101,6 +101,8 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
   AddDeleteCommand(app, chosen);
   AddBranchCommands(app, chosen);
   AddWatchCommand(app, chosen);
+  AddExportCommand(app, chosen);
+  AddImportCommand(app, chosen);
   AddBackupCommand(app, chosen);
   AddServeInfoCommand(app, chosen);
   NameGroups(app);
@@ -124,6 +126,7 @@ int Run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
       return kExitBadInput;
     }
     options.timeout = *parsed;
+    options.has_timeout = true;
   }
 
   Session session(options, &in, &out);

@@ -22,6 +22,7 @@ inline constexpr int kMaxPageSize = 1000;
 struct GlobalOptions {
   std::string server = "127.0.0.1:7350";
   absl::Duration timeout = absl::Seconds(30);
+  bool has_timeout = false;  // It was asked for.
   bool json = false;
 };
 
@@ -36,6 +37,11 @@ class Session {
   bool json() const { return options_.json; }
   std::istream* in() const { return in_; }
   std::ostream& out() const { return *out_; }
+
+  // Of calls that take as long as there is to move: no time limit, unless one was asked for.
+  client::CallOptions WithoutHaste() const {
+    return {.timeout = options_.has_timeout ? options_.timeout : absl::InfiniteDuration()};
+  }
 
   // Of the server; connects at its first call.
   client::Client& client();

@@ -1,6 +1,7 @@
 // Branches and histories from the command line, and the command lines of the documentation.
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
@@ -215,9 +216,10 @@ TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
   const fs::path folder = fs::path(::testing::TempDir()) / absl::StrCat("api_", getpid());
   fs::create_directories(folder);
   fs::copy(STEPWELL_SOURCE_DIR "/examples/models", folder / "models", fs::copy_options::recursive);
-  const ServerProcess server(folder / "models", {"--allow-upload", "--data-dir", (folder / "data").string(),
-                                                 "--backup-dir", (folder / "backups").string()});
-  setenv("STEPWELL_SERVER", server.address().c_str(), 1);
+  const std::vector<std::string> flags = {"--allow-upload", "--data-dir", (folder / "data").string(),
+                                          "--backup-dir", (folder / "backups").string()};
+  auto server = std::make_unique<ServerProcess>(folder / "models", flags);
+  setenv("STEPWELL_SERVER", server->address().c_str(), 1);
   const std::vector<std::string> commands = DocumentedCommands();
   EXPECT_GT(commands.size(), 15u);
   for (const std::string& command : commands) {
@@ -226,6 +228,7 @@ TEST(DocsTest, EveryCommandOfTheApisTableRuns) {
          absl::StrCat("PATH=\"$(dirname \"$0\"):$PATH\"; cd ", folder.string(), "; ", command), STEPWELL});
     EXPECT_EQ(finished.exit_code, 0) << command << "\n" << finished.err;
   }
+  server.reset();
   fs::remove_all(folder);
 }
 

@@ -278,9 +278,9 @@ TEST_F(CliTest, HelpTeachesWithExamplesAndExitsWithZero) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   for (const char* command :
-       {"models", "load",  "upload", "unload",  "make", "step",     "scan",   "stream",
-        "batch",  "get",   "set",    "upgrade", "diff", "snapshot", "log",    "label",
-        "pin",    "unpin", "delete", "branch",  "fork", "watch",    "backup", "serve-info"}) {
+       {"models", "load",   "upload",  "unload", "make",     "step",   "scan",   "stream",    "batch",
+        "get",    "set",    "upgrade", "diff",   "snapshot", "log",    "label",  "pin",       "unpin",
+        "delete", "branch", "fork",    "watch",  "export",   "import", "backup", "serve-info"}) {
     EXPECT_THAT(Text({command, "--help"}), HasSubstr("xample")) << command;
   }
   EXPECT_THAT(Text({"--version"}), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -305,7 +305,7 @@ TEST_F(CliTest, BashCompletesCommandsOptionsModelsAndFiles) {
   EXPECT_THAT(Complete("stepwell "),
               ElementsAre("models", "load", "upload", "unload", "make", "step", "scan", "stream", "batch",
                           "get", "set", "upgrade", "diff", "snapshot", "log", "label", "pin", "unpin",
-                          "delete", "branch", "fork", "watch", "backup", "serve-info"));
+                          "delete", "branch", "fork", "watch", "export", "import", "backup", "serve-info"));
   EXPECT_THAT(Complete("stepwell --json s"),
               ElementsAre("step", "scan", "stream", "set", "snapshot", "serve-info"));
   EXPECT_THAT(Complete("stepwell branch "),
