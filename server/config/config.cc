@@ -230,8 +230,9 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
       "The largest request, and the most bytes of arrays in one reply. Default 64 MiB");
   integer(
       "--max-state-bytes", [&flags](int64_t value) { flags.set_max_state_bytes(value); },
-      "What one WriteArrays may bring; with --in-memory, also what all snapshots may take together. "
-      "Default 4 GiB");
+      "What one WriteArrays, or one snapshot of an import, may bring; with --in-memory, also what all "
+      "snapshots "
+      "may take together. Default 4 GiB");
   integer(
       "--worker-threads", [&flags](int64_t value) { flags.set_worker_threads(value); },
       "Threads that run models. Default 2");
