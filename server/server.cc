@@ -18,6 +18,8 @@ namespace stepwell::server {
 namespace {
 
 constexpr absl::Duration kHousekeepingPause = absl::Seconds(1);
+// In the data directory: copies of the packages that its states need.
+constexpr char kArchiveFolder[] = "packages";
 
 std::string MethodNames(const Model& model) {
   return absl::StrJoin(model.methods(), ", ",
@@ -52,7 +54,7 @@ std::string Found(const RocksDbStore& store) {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Open(const Config& config) {
   if (config.in_memory) {
-    return absl::WrapUnique(new Server(config, std::make_unique<MemoryStore>(config.store),
+    return absl::WrapUnique(new Server(config, std::make_unique<MemoryStore>(config.store), nullptr,
                                        absl::StrCat("in memory, up to ", config.store.max_bytes,
                                                     " bytes of them, lost when the server stops")));
   }
@@ -61,17 +63,22 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Open(const Config& config) {
                           .max_requests = config.store.max_requests,
                           .max_request_age = config.store.max_request_age});
   if (!store.ok()) return store.status();
-  std::string kept =
-      absl::StrCat("in ", std::filesystem::absolute(config.data_dir).string(), ", where ", Found(**store));
-  return absl::WrapUnique(new Server(config, *std::move(store), std::move(kept)));
+  const std::filesystem::path data_dir = std::filesystem::absolute(config.data_dir);
+  absl::StatusOr<std::unique_ptr<PackageArchive>> archive = PackageArchive::Open(data_dir / kArchiveFolder);
+  if (!archive.ok()) return archive.status();
+  std::string kept = absl::StrCat("in ", data_dir.string(), ", where ", Found(**store));
+  return absl::WrapUnique(new Server(config, *std::move(store), *std::move(archive), std::move(kept)));
 }
 
-Server::Server(const Config& config, std::unique_ptr<Store> store, std::string kept)
+Server::Server(const Config& config, std::unique_ptr<Store> store, std::unique_ptr<PackageArchive> archive,
+               std::string kept)
     : config_(config),
       kept_(std::move(kept)),
       store_(std::move(store)),
-      models_(config.repository, store_.get()),
+      archive_(std::move(archive)),
+      models_(config.repository, store_.get(), archive_.get()),
       engine_(config.engine, store_.get(), &models_, &clock_),
+      package_sweep_({.pause = config.engine.retention.pause}, store_.get(), &models_),
       housekeeping_(kHousekeepingPause,
                     [this] {
                       engine_.DropExpired();
@@ -84,6 +91,13 @@ Server::Server(const Config& config, std::unique_ptr<Store> store, std::string k
                    spdlog::warn("retention: {}", std::string(pause.status().message()));
                    return config_.engine.retention.pause;
                  }),
+      packages_(config.engine.retention.pause,
+                [this] {
+                  const absl::StatusOr<absl::Duration> pause = package_sweep_.Work();
+                  if (pause.ok()) return *pause;
+                  spdlog::warn("kept packages: {}", std::string(pause.status().message()));
+                  return config_.engine.retention.pause;
+                }),
       rpcs_({.listen = config.listen, .max_message_bytes = config.max_message_bytes}),
       states_(&engine_, config.max_message_bytes, config.store.max_bytes, rpcs_),
       model_service_(&models_, config.uploads, rpcs_),

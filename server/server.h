@@ -17,6 +17,8 @@
 #include "stepwell/base/clock.h"
 #include "stepwell/base/periodic_task.h"
 #include "stepwell/engine/engine.h"
+#include "stepwell/engine/package_sweep.h"
+#include "stepwell/model/package_archive.h"
 #include "stepwell/model/repository.h"
 #include "stepwell/storage/store.h"
 
@@ -25,7 +27,8 @@ namespace stepwell::server {
 // The whole of stepwelld: repository, store, engine, services, gRPC. Made, started and stopped by one thread.
 class Server {
  public:
-  // Opens the store. Errors are those of RocksDbStore::Open.
+  // Opens the store, and the archive of packages beside it. Errors are those of RocksDbStore::Open and
+  // PackageArchive::Open.
   static absl::StatusOr<std::unique_ptr<Server>> Open(const Config& config);
 
   // Loads the models, listens and serves, and logs what, where and with which limits. NOT_FOUND: no model
@@ -40,17 +43,21 @@ class Server {
   bool Stop();
 
  private:
-  // `kept` says where `store` keeps states, for the log.
-  Server(const Config& config, std::unique_ptr<Store> store, std::string kept);
+  // `kept` says where `store` keeps states, for the log. Null `archive`: no package is kept.
+  Server(const Config& config, std::unique_ptr<Store> store, std::unique_ptr<PackageArchive> archive,
+         std::string kept);
 
   const Config config_;
   const std::string kept_;
   SystemClock clock_;
   const std::unique_ptr<Store> store_;
+  const std::unique_ptr<PackageArchive> archive_;
   ModelRepository models_;
   Engine engine_;
+  PackageSweep package_sweep_;
   PeriodicTask housekeeping_;
   PeriodicTask retention_;
+  PeriodicTask packages_;
   RpcServer rpcs_;
   StateService states_;
   ModelService model_service_;

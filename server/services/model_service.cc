@@ -61,7 +61,11 @@ void ModelService::GetModel(std::shared_ptr<UnaryCall> call, const v1::GetModelR
   if (!status.ok()) return call->Answer(status.status());
   if (message.has_revision()) {
     absl::StatusOr<std::shared_ptr<const Model>> model = models_->Find(message.name(), message.revision());
-    if (!model.ok()) return call->Answer(model.status());
+    if (!model.ok()) {
+      WorkerPool::Task loaded = [this, call, message] { GetModel(call, message); };
+      if (!models_->LoadKept(message.name(), message.revision(), loaded)) call->Answer(model.status());
+      return;
+    }
     status->state = ModelState::kReady;
     status->error = absl::OkStatus();
     status->model = *std::move(model);

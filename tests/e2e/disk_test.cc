@@ -1,20 +1,13 @@
 // A server that is told where to keep its state has it when it is started again, however it ended.
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "stepwell/client/client.h"
 #include "tests/e2e/cli_process.h"
-#include "tests/e2e/server_process.h"
+#include "tests/e2e/disk_fixture.h"
 
 namespace stepwell::testing {
 namespace {
@@ -23,88 +16,15 @@ namespace fs = std::filesystem;
 
 using client::BranchMove;
 using client::BranchName;
-using client::Client;
 using client::Durability;
 using client::ErrorReason;
-using client::IndexPath;
-using client::NewestRevision;
-using client::StateRef;
 using client::Version;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-enum class End { kStopped, kKilled };
-
-class DiskTest : public ::testing::Test {
- protected:
-  DiskTest() : folder_(fs::path(::testing::TempDir()) / absl::StrCat("disk_", getpid())) {
-    fs::create_directories(models());
-    fs::copy(fs::path(STEPWELL_SOURCE_DIR) / "tests/data/equinox/counter", models() / "counter");
-  }
-  ~DiskTest() override {
-    client_.reset();
-    server_.reset();
-    fs::remove_all(folder_);
-  }
-
-  fs::path models() const { return folder_ / "models"; }
-  std::string data() const { return (folder_ / "data").string(); }
-
-  void Start(std::vector<std::string> flags = {}) {
-    flags.insert(flags.end(), {"--data-dir", data()});
-    server_.emplace(models(), flags);
-    client_ = Client::Connect({.address = server_->address(), .retry = {.max_attempts = 1}});
-  }
-  void Restart(End how) {
-    client_.reset();
-    if (how == End::kKilled) server_->Kill();
-    server_.reset();
-    Start();
-  }
-
-  Version Make(const std::string& branch) {
-    const auto made =
-        client_->MakeState({.model = "counter", .branch = branch, .durability = Durability::kSync});
-    EXPECT_TRUE(made.ok()) << made.status();
-    return made.ok() ? Version{made->snapshot().version()} : Version{};
-  }
-  absl::StatusOr<Version> Add(const StateRef& state, int32_t x, const std::string& request_id = "") {
-    const auto stepped = client_->Step({.state = state,
-                                        .inputs = {{"x", Array::Scalar<int32_t>(x)}},
-                                        .request_id = request_id,
-                                        .durability = Durability::kSync});
-    if (!stepped.ok()) return stepped.status();
-    return stepped->version;
-  }
-  int32_t Count(const StateRef& state) {
-    const auto read = client_->GetArrays({.state = state, .selectors = {{IndexPath{"count"}, {}}}});
-    EXPECT_TRUE(read.ok()) << read.status();
-    return read.ok() ? read->arrays.at(0).second.As<int32_t>().value()[0] : -1;
-  }
-  std::vector<int64_t> History(const StateRef& state) {
-    std::vector<int64_t> versions;
-    const auto listed = client_->ListSnapshots({.of = state});
-    EXPECT_TRUE(listed.ok()) << listed.status();
-    if (!listed.ok()) return versions;
-    for (const v1::Snapshot& snapshot : listed->snapshots()) versions.push_back(snapshot.version());
-    return versions;
-  }
-  // Another content of the package, which computes the same.
-  void ChangePackage() {
-    std::ofstream(models() / "counter/model.textproto", std::ios::app) << "# Trained further.\n";
-  }
-
-  const fs::path folder_;
-  std::optional<ServerProcess> server_;
-  std::unique_ptr<Client> client_;
-};
-
 class DiskRestartTest : public DiskTest, public ::testing::WithParamInterface<End> {};
 
-INSTANTIATE_TEST_SUITE_P(Of, DiskRestartTest, ::testing::Values(End::kStopped, End::kKilled),
-                         [](const auto& test) {
-                           return test.param == End::kStopped ? "AStoppedServer" : "AKilledServer";
-                         });
+INSTANTIATE_TEST_SUITE_P(Of, DiskRestartTest, ::testing::Values(End::kStopped, End::kKilled), EndName);
 
 TEST_P(DiskRestartTest, HistoriesAreAsTheyWereAndGoOn) {
   Start();
@@ -212,33 +132,6 @@ TEST_P(DiskRestartTest, BranchCanBeWatched) {
   ASSERT_TRUE(event.ok()) << event.status();
   ASSERT_TRUE(std::holds_alternative<BranchMove>(*event));
   EXPECT_EQ(std::get<BranchMove>(*event).head, one);
-}
-
-TEST_P(DiskRestartTest, PackageThatChangedMeanwhileIsTheNextRevision) {
-  const std::string text = (models() / "counter/model.textproto").string();
-  fs::copy(text, folder_ / "before");
-  Start();
-  Make("live");
-  const Version one = Add(BranchName{"live"}, 5).value();
-  ChangePackage();
-  Restart(GetParam());
-  EXPECT_EQ(client_->GetModel("counter")->revision(), 2);
-  // It is not stepped by another package than its own; it can be read, and moved when that is asked for.
-  const absl::Status other = Add(BranchName{"live"}, 1).status();
-  EXPECT_EQ(other.code(), absl::StatusCode::kNotFound) << other;
-  EXPECT_EQ(ErrorReason(other), "MODEL_NOT_FOUND");
-  EXPECT_THAT(std::string(other.message()), HasSubstr("no revision 1 loaded; expected one of 2"));
-  EXPECT_EQ(Count(one), 5);
-  const auto moved = client_->SetArrays(
-      {.state = BranchName{"live"}, .revision = NewestRevision(), .durability = Durability::kSync});
-  ASSERT_TRUE(moved.ok()) << moved.status();
-  EXPECT_EQ(moved->revision(), 2);
-  EXPECT_EQ(Count(Add(BranchName{"live"}, 1).value()), 6);
-
-  fs::copy_file(folder_ / "before", text, fs::copy_options::overwrite_existing);
-  Restart(GetParam());
-  EXPECT_EQ(client_->GetModel("counter")->revision(), 1);
-  EXPECT_EQ(Count(Add(one, 2).value()), 7);
 }
 
 TEST_F(DiskTest, SyncByDefaultSurvivesAKill) {

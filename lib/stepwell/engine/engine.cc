@@ -128,7 +128,25 @@ void Engine::MakeNewState(MakeStateRequest request, std::optional<RequestKey> ke
   const absl::StatusOr<std::shared_ptr<const Model>> model =
       request.revision.has_value() ? models_->Find(request.model, *request.revision)
                                    : models_->Find(request.model);
-  if (!model.ok()) return std::move(done)(model.status());
+  if (!model.ok()) {
+    // Perhaps it is kept, and not loaded yet.
+    struct Waiting {
+      MakeStateRequest request;
+      std::optional<RequestKey> key;
+      Callback<MakeStateResult> done;
+    };
+    auto waiting = std::make_shared<Waiting>(Waiting{std::move(request), std::move(key), std::move(done)});
+    WorkerPool::Task loaded = [this, waiting] {
+      pool_.Schedule([this, waiting] {
+        MakeNewState(std::move(waiting->request), std::move(waiting->key), std::move(waiting->done));
+      });
+    };
+    if (waiting->request.revision.has_value() &&
+        models_->LoadKept(waiting->request.model, *waiting->request.revision, loaded)) {
+      return;
+    }
+    return std::move(waiting->done)(model.status());
+  }
   absl::StatusOr<std::vector<Array>> arrays =
       (*model)->state_spec().MakeInitial(request.arrays, request.rng_seed);
   if (!arrays.ok()) return std::move(done)(arrays.status());

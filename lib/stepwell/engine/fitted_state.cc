@@ -11,14 +11,6 @@
 namespace stepwell {
 namespace {
 
-absl::StatusOr<std::shared_ptr<const Model>> FindRevision(const ModelRepository& models,
-                                                          const SnapshotOrigin& origin,
-                                                          const RevisionChoice& choice) {
-  if (std::holds_alternative<NewestRevision>(choice)) return models.Find(origin.model);
-  const auto* revision = std::get_if<int64_t>(&choice);
-  return models.Find(origin.model, revision == nullptr ? origin.revision : *revision);
-}
-
 }  // namespace
 
 bool HaveSameLayout(const StateSpec& one, const StateSpec& other) {
@@ -58,11 +50,19 @@ LaidOut LayOutArrays(const StateSpec& has, absl::Span<const Array> arrays, const
   return laid_out;
 }
 
+std::optional<int64_t> FittedState::Revision(const SnapshotOrigin& origin, const RevisionChoice& choice) {
+  if (std::holds_alternative<NewestRevision>(choice)) return std::nullopt;
+  const auto* revision = std::get_if<int64_t>(&choice);
+  return revision == nullptr ? origin.revision : *revision;
+}
+
 absl::StatusOr<FittedState> FittedState::Fit(const ModelRepository& models,
-                                             std::shared_ptr<const Snapshot> snapshot,
+                                             std::shared_ptr<const Snapshot>& snapshot,
                                              const RevisionChoice& choice, bool adapt) {
   const SnapshotOrigin& origin = *snapshot->record().origin;
-  absl::StatusOr<std::shared_ptr<const Model>> model = FindRevision(models, origin, choice);
+  const std::optional<int64_t> revision = Revision(origin, choice);
+  absl::StatusOr<std::shared_ptr<const Model>> model =
+      revision.has_value() ? models.Find(origin.model, *revision) : models.Find(origin.model);
   if (!model.ok()) return model.status();
   FittedState fitted;
   fitted.snapshot_ = std::move(snapshot);

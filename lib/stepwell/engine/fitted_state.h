@@ -33,12 +33,15 @@ class FittedState {
  public:
   FittedState() = default;
 
-  // `snapshot`, which is not null, for the revision that `choice` stands for. NOT_FOUND (MODEL_NOT_FOUND): it
-  // is not loaded. FAILED_PRECONDITION: it is not ready (MODEL_NOT_READY); or the state does not fit it
-  // (STATE_SPEC_MISMATCH), with a line for each difference. With `adapt`, an index that only one of the two
-  // has is no difference, unless it has no initial value.
+  // The revision of `origin`'s model that `choice` names; absent: the newest, whichever that is.
+  static std::optional<int64_t> Revision(const SnapshotOrigin& origin, const RevisionChoice& choice);
+
+  // `snapshot`, which is not null, for the revision that `choice` stands for; takes it over where that is
+  // loaded. NOT_FOUND (MODEL_NOT_FOUND): it is not. FAILED_PRECONDITION: it is not ready (MODEL_NOT_READY);
+  // or the state does not fit it (STATE_SPEC_MISMATCH), with a line for each difference. With `adapt`, an
+  // index that only one of the two has is no difference, unless it has no initial value.
   static absl::StatusOr<FittedState> Fit(const ModelRepository& models,
-                                         std::shared_ptr<const Snapshot> snapshot,
+                                         std::shared_ptr<const Snapshot>& snapshot,
                                          const RevisionChoice& choice, bool adapt);
 
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }

@@ -48,8 +48,11 @@ void Transition::GetBase(Version version) {
 void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   if (!base.ok()) return End(base.status());
   absl::StatusOr<FittedState> fitted =
-      FittedState::Fit(*context_.models, *std::move(base), target_.revision, target_.adapt_state);
-  if (!fitted.ok()) return End(fitted.status());
+      FittedState::Fit(*context_.models, *base, target_.revision, target_.adapt_state);
+  if (!fitted.ok()) {
+    if (!WaitsForRevision(*base)) End(fitted.status());
+    return;
+  }
   base_ = *std::move(fitted);
   const absl::Status prepared = Prepare();
   if (!prepared.ok()) return End(prepared);
@@ -57,6 +60,18 @@ void Transition::OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base) {
   const absl::Duration expected = ComputeTime();
   if (expected > absl::ZeroDuration() && expected <= context_.inline_limit) return Run();
   Wait();
+}
+
+bool Transition::WaitsForRevision(const std::shared_ptr<const Snapshot>& base) {
+  if (base == nullptr) return false;  // The revision was found, and the state does not fit it.
+  const SnapshotOrigin& origin = *base->record().origin;
+  const std::optional<int64_t> revision = FittedState::Revision(origin, target_.revision);
+  if (!revision.has_value()) return false;
+  WorkerPool::Task loaded = [pool = context_.pool, self = shared_from_this(), base]() mutable {
+    // Not on the loader's thread, which others wait for.
+    pool->Schedule([self = std::move(self), base = std::move(base)] { self->OnBase(base); });
+  };
+  return context_.models->LoadKept(origin.model, *revision, loaded);
 }
 
 void Transition::Wait() {

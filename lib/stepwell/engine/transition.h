@@ -113,6 +113,8 @@ class Transition : public std::enable_shared_from_this<Transition> {
   void OnHead(absl::StatusOr<BranchRecord> branch);
   void GetBase(Version version);
   void OnBase(absl::StatusOr<std::shared_ptr<const Snapshot>> base);
+  // Whether the revision to run is kept and not loaded: then this goes on once it is, with `base`.
+  bool WaitsForRevision(const std::shared_ptr<const Snapshot>& base);
   // Whether `versions` are none, or an error: then this ends, or does when that is remembered.
   bool EndsWithout(const absl::StatusOr<NewVersions>& versions);
   void FillWrite(SnapshotWrite& write, NewVersions&& versions);
