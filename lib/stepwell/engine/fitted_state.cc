@@ -9,9 +9,6 @@
 #include "stepwell/engine/errors.h"
 
 namespace stepwell {
-namespace {
-
-}  // namespace
 
 bool HaveSameLayout(const StateSpec& one, const StateSpec& other) {
   return std::ranges::equal(
