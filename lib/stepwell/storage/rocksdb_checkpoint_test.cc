@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stepwell/base/error_info.h"
+#include "stepwell/storage/rocksdb_log_files.h"
 #include "stepwell/storage/rocksdb_store.h"
 #include "stepwell/storage/testing/faulty_file_system.h"
 #include "stepwell/storage/testing/store_calls.h"
@@ -109,6 +110,36 @@ TEST_F(RocksDbCheckpoint, CopyIsAStoreOfItsOwn) {
   ASSERT_TRUE(Commit(*copy, std::move(other)).ok());
   EXPECT_EQ(ReadBranch(*store_, "live")->head, next);
   EXPECT_EQ(ReadBranch(*copy, "live")->head, own);
+}
+
+TEST_F(RocksDbCheckpoint, CopyKnowsThatItIsSynced) {
+  Make(10);
+  const std::string path = copies_.New();
+  ASSERT_TRUE(Copy(path).ok());
+  const auto inspection = InspectLogs(path, rocksdb::Env::Default());
+  ASSERT_TRUE(inspection.ok()) << inspection.status();
+  EXPECT_TRUE(inspection->knows_synced);
+  EXPECT_TRUE(inspection->damages.empty());
+  EXPECT_TRUE(inspection->torn.empty());
+}
+
+TEST_F(RocksDbCheckpoint, CopyHasTheFoldersBesideTheDatabaseAndNotItself) {
+  const fs::path folder = fs::path(directory_.path()) / "packages/abc";
+  fs::create_directories(folder / "inner");
+  fs::create_directory(folder.parent_path() / ".unfinished");
+  std::ofstream(folder / "inner/file") << "content";
+  for (const bool linked : {true, false}) {
+    if (!linked) files_->RefuseLinks();
+    const fs::path path = fs::path(directory_.path()) / "backups" / (linked ? "linked" : "copied");
+    const auto bytes = Copy(path.string());
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    std::string content;
+    std::ifstream(path / "packages/abc/inner/file") >> content;
+    EXPECT_EQ(content, "content");
+    EXPECT_FALSE(fs::exists(path / "packages/.unfinished"));
+    EXPECT_FALSE(fs::exists(path / "backups"));
+    EXPECT_NE(Open(path.string()), nullptr);
+  }
 }
 
 TEST_F(RocksDbCheckpoint, CopyHasWhatWasVisibleAndNotWrittenYet) {
