@@ -1,5 +1,6 @@
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "stepwell/model/package.h"
@@ -121,6 +122,24 @@ TEST_F(InstallTest, OtherContentReplacesOnlyWhenAskedTo) {
   EXPECT_EQ(models_.Load("m").value(), *second);
   EXPECT_EQ(Install("m", Counter("one"), true).value()->revision(), 3)
       << "back to what it was is a change too";
+}
+
+TEST_F(InstallTest, PackageThatIsReplacedStaysInTheArchive) {
+  const std::unique_ptr<PackageArchive> archive = PackageArchive::Open(folder_.path() / ".archive").value();
+  {
+    ModelRepository models({.root = folder_.path()}, &store_, archive.get());
+    ASSERT_TRUE(models.Install(*Stage("m", Counter("one")), "", false).ok());
+    ASSERT_TRUE(models.Install(*Stage("m", Counter("two")), "", true).ok());
+  }
+  ModelRepository after({.root = folder_.path()}, &store_, archive.get());
+  EXPECT_EQ(after.Load("m").value()->revision(), 2);
+  absl::Notification tried;
+  WorkerPool::Task done = [&tried] { tried.Notify(); };
+  ASSERT_TRUE(after.LoadKept("m", 1, done));
+  tried.WaitForNotification();
+  const auto replaced = after.Find("m", 1);
+  ASSERT_TRUE(replaced.ok()) << replaced.status();
+  EXPECT_EQ((*replaced)->description(), "one");
 }
 
 TEST_F(InstallTest, WrongPackageIsSaidWholeAndLeavesNothing) {
