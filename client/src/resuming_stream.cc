@@ -1,7 +1,6 @@
 #include "client/src/resuming_stream.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -151,10 +150,8 @@ StreamConnection* ResumingStream::connection() {
 
 absl::Status ResumingStream::Reconnect(absl::Status status) {
   if (!backoff_.has_value()) {
-    RetryOptions retry = options_->retry;
-    // A server that is started again takes its time, and so may an answer.
-    if (opened_ && retry.max_attempts > 1) retry.max_attempts = std::numeric_limits<int>::max();
-    backoff_.emplace(retry, opened_ ? absl::Now() + timeout_ : absl::InfiniteFuture(), true);
+    backoff_.emplace(opened_ ? WaitForServer(options_->retry, timeout_)
+                             : Backoff(options_->retry, absl::InfiniteFuture(), true));
   }
   while (true) {
     const std::optional<absl::Duration> pause = backoff_->Next(status);

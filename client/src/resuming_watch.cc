@@ -175,13 +175,8 @@ void ResumingWatch::Break(const absl::Status& status) {
   std::unique_ptr<WatchConnection> ended;
   std::optional<absl::Duration> pause;
   if (request_.resume) {
-    if (!backoff_.has_value()) {
-      RetryOptions retry = options_->retry;
-      // A server that is started again takes its time, and one that has not noticed that the connection broke
-      // holds the place that the watch had.
-      if (retry.max_attempts > 1) retry.max_attempts = std::numeric_limits<int>::max();
-      backoff_.emplace(retry, absl::Now() + timeout_, true);
-    }
+    // A server that has not noticed that the connection broke holds the place that the watch had.
+    if (!backoff_.has_value()) backoff_.emplace(WaitForServer(options_->retry, timeout_));
     pause = backoff_->Next(IsFull(status) ? absl::UnavailableError(status.message()) : status);
   }
   next_attempt_ = absl::Now();

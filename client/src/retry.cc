@@ -1,6 +1,7 @@
 #include "client/src/retry.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/random/random.h"
 #include "absl/time/clock.h"
@@ -17,6 +18,11 @@ std::optional<absl::Duration> Backoff::Next(const absl::Status& status) {
   if (absl::Now() + pause >= deadline_) return std::nullopt;
   most_ = std::min(most_ * options_.multiplier, options_.max_backoff);
   return pause;
+}
+
+Backoff WaitForServer(RetryOptions options, absl::Duration timeout) {
+  if (options.max_attempts > 1) options.max_attempts = std::numeric_limits<int>::max();
+  return Backoff(options, absl::Now() + timeout, true);
 }
 
 void Sleep(const ClientOptions& options, absl::Duration pause) {

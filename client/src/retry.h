@@ -32,6 +32,11 @@ class Backoff {
   absl::Duration most_;  // Of the next pause.
 };
 
+// Of a stream or a watch that was open and broke: it may be connected again for as long as `timeout`, however
+// many attempts that takes, since a server that is started again needs its time; never where calls are not
+// repeated.
+Backoff WaitForServer(RetryOptions options, absl::Duration timeout);
+
 // Spends `pause` as the options say.
 void Sleep(const ClientOptions& options, absl::Duration pause);
 

@@ -274,13 +274,22 @@ TEST_F(WatchTest, CancelEndsANextThatWaits) {
 
 TEST_F(WatchTest, ServerThatStartsAnewIsWatchedFromThereWithWordOfTheGap) {
   const std::string socket = absl::StrCat("unix:", (repository_ / ".watch.sock").string());
-  auto server = std::make_unique<ServerProcess>(repository_, std::vector<std::string>{"--listen", socket});
-  const auto client = Through(socket);
+  std::unique_ptr<ServerProcess> server;
+  const auto start = [&] {
+    server = std::make_unique<ServerProcess>(repository_, std::vector<std::string>{"--listen", socket});
+  };
+  start();
+  int pauses = 0;  // It is away for longer than a call is repeated.
+  const auto client = Client::Connect({.address = socket,
+                                       .retry = {.max_attempts = 2, .max_backoff = absl::Milliseconds(100)},
+                                       .sleep = [&](absl::Duration pause) {
+                                         if (++pauses == 5) start();
+                                         absl::SleepFor(pause);
+                                       }});
   ASSERT_TRUE(client->MakeState({.model = "counter", .branch = "before"}).ok());
   const auto watch = Open(*client, {});
   const int64_t position = watch->position().value;
   server.reset();
-  server = std::make_unique<ServerProcess>(repository_, std::vector<std::string>{"--listen", socket});
   const absl::StatusOr<BranchEvent> missed = watch->Next();
   ASSERT_TRUE(missed.ok()) << missed.status();
   ASSERT_TRUE(std::holds_alternative<MissedMoves>(*missed));
