@@ -1,6 +1,5 @@
 #include "tests/crash/caller.h"
 
-#include <cstring>
 #include <deque>
 #include <utility>
 
@@ -26,11 +25,9 @@ void Fill(Part& part, const client::StepResult& result) {
   part.state = BytesOf(result.fetched);
 }
 
-template <typename T>
 std::string Row(const Array& rows, size_t row, size_t rows_count) {
-  const auto bytes = rows.bytes();
-  const size_t size = bytes.size() / rows_count;
-  return std::string(reinterpret_cast<const T*>(bytes.data()) + row * size, size);
+  const std::string bytes = BytesOf({{"", rows}});
+  return bytes.substr(row * bytes.size() / rows_count, bytes.size() / rows_count);
 }
 
 // One array with those of `parts` along a new outermost axis.
@@ -138,7 +135,7 @@ bool Caller::Scan(const std::string& model, const std::string& branch, int steps
     for (size_t i = 0; i < operation.parts.size(); ++i) {
       operation.parts[i].version = scanned->versions.at(i).value;
       // Of both models that are scanned, what a step answers is the state after it.
-      operation.parts[i].state = Row<char>(scanned->outputs.at(0).second, i, operation.parts.size());
+      operation.parts[i].state = Row(scanned->outputs.at(0).second, i, operation.parts.size());
     }
   }
   return IsAnswered(operation, scanned.status());

@@ -16,7 +16,6 @@ struct CheckOptions {
   int cycle = 0;                 // Which run of the server it was.
   bool ended_by_itself = false;  // On SIGTERM: then everything that was answered is owed.
   bool everything = false;  // Look at every version that is owed, rather than at the newest and some others.
-  int sampled = 50;         // How many others.
 };
 
 // What was seen, over all checks.

@@ -40,28 +40,10 @@ class FakeState final : public StoredState {
   }
   absl::StatusOr<std::map<std::string, int64_t>> Branches() override { return branches; }
   std::vector<absl::StatusOr<FoundSnapshot>> Snapshots(const std::vector<int64_t>& versions) override {
-    std::vector<absl::StatusOr<FoundSnapshot>> found;
-    for (const int64_t version : versions) {
-      const auto snapshot = snapshots.find(version);
-      if (snapshot == snapshots.end()) {
-        found.push_back(NotFound(version));
-      } else {
-        found.push_back(snapshot->second.found);
-      }
-    }
-    return found;
+    return Each<FoundSnapshot>(versions, &Snapshot::found);
   }
   std::vector<absl::StatusOr<std::string>> States(const std::vector<int64_t>& versions) override {
-    std::vector<absl::StatusOr<std::string>> states;
-    for (const int64_t version : versions) {
-      const auto snapshot = snapshots.find(version);
-      if (snapshot == snapshots.end()) {
-        states.push_back(NotFound(version));
-      } else {
-        states.push_back(snapshot->second.state);
-      }
-    }
-    return states;
+    return Each<std::string>(versions, &Snapshot::state);
   }
   absl::StatusOr<std::string> StateAfterStep(int64_t version, const Array& x) override {
     return snapshots.at(version).state + BytesOf({{"x", x}});  // Of a model whose state is all its inputs.
@@ -72,6 +54,19 @@ class FakeState final : public StoredState {
   std::set<int64_t> dropped;
 
  private:
+  template <typename T>
+  std::vector<absl::StatusOr<T>> Each(const std::vector<int64_t>& versions, T Snapshot::*member) const {
+    std::vector<absl::StatusOr<T>> each;
+    for (const int64_t version : versions) {
+      const auto snapshot = snapshots.find(version);
+      if (snapshot == snapshots.end()) {
+        each.push_back(NotFound(version));
+      } else {
+        each.push_back(snapshot->second.*member);
+      }
+    }
+    return each;
+  }
   absl::Status NotFound(int64_t version) const {
     v1::ErrorInfo info;
     info.set_reason(dropped.contains(version) ? "SNAPSHOT_EVICTED" : "SNAPSHOT_UNKNOWN");

@@ -10,7 +10,9 @@ namespace {
 
 // How long the versions of a run are read again after every start.
 constexpr int kRecentCycles = 1;
-constexpr int kSampledGone = 20;
+// How many others are, and of those that must not come back.
+constexpr size_t kSampled = 50;
+constexpr size_t kSampledGone = 20;
 
 // What the model counter makes of a state, exactly.
 std::string Counted(const std::string& state, const Array& x) {
@@ -112,7 +114,7 @@ absl::Status Checking::Reread() {
         .push_back(version);
   }
   std::shuffle(older.begin(), older.end(), random_);
-  older.resize(std::min(older.size(), static_cast<size_t>(options_.sampled)));
+  older.resize(std::min(older.size(), kSampled));
   versions.insert(versions.end(), older.begin(), older.end());
   counts_.rereads += static_cast<int64_t>(versions.size());
 
@@ -139,7 +141,7 @@ absl::Status Checking::Reread() {
 
   for (const auto& [version, reason] : after.gone) gone.push_back(version);
   std::shuffle(gone.begin(), gone.end(), random_);
-  gone.resize(std::min(gone.size(), static_cast<size_t>(kSampledGone)));
+  gone.resize(std::min(gone.size(), kSampledGone));
   const auto of_gone = stored_.Snapshots(gone);
   for (size_t i = 0; i < gone.size(); ++i) {
     const std::string& expected = after.gone.at(gone[i]);
