@@ -1,6 +1,7 @@
 #include "stepwell/storage/rocksdb_database.h"
 
 #include <algorithm>
+#include <cstdarg>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -37,6 +38,12 @@ constexpr uint64_t kMaxLogBytes = 32 << 20;
 rocksdb::Slice SliceOf(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
   options.env = env;
@@ -46,7 +53,9 @@ rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
   // written that stands on it.
   options.avoid_flush_during_recovery = false;
   options.skip_stats_update_on_db_open = true;
-  options.keep_log_file_num = 4;
+  // Not even for people: when the disk is full, a line of RocksDB's own log that fails makes the next one, by
+  // an assertion that Debian keeps, end the process.
+  options.info_log = std::make_shared<NoLog>();
   options.db_host_id = "";  // Files name no machine: they may be copied to another.
   // What has failed is not tried again behind our back: the store is read-only from then on.
   options.max_bgerror_resume_count = 0;
@@ -121,11 +130,18 @@ absl::Status MendLogs(const std::string& path, rocksdb::Env* env, bool& knows_sy
 
 // Notes how long the MANIFEST has become with each table that was added to it. RocksDB calls it from threads
 // of its own.
-class RocksDbDatabase::ManifestListener final : public rocksdb::EventListener {
+class RocksDbDatabase::DatabaseListener final : public rocksdb::EventListener {
  public:
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& /*info*/) override { Note(*db); }
   void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& /*info*/) override {
     Note(*db);
+  }
+
+  // When there is room again it would go on with a log that a write has failed on, where its assertions,
+  // which Debian keeps, end the process.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
   }
 
   void SetMark(std::shared_ptr<SyncedMark> mark) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -158,7 +174,7 @@ absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::Open(const std
     if (!mended.ok()) return mended;
     if (knows_synced) options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   }
-  const auto listener = std::make_shared<ManifestListener>();
+  const auto listener = std::make_shared<DatabaseListener>();
   options.listeners.push_back(listener);
   auto database = absl::WrapUnique(new RocksDbDatabase(*std::move(directory)));
   rocksdb::DB* db = nullptr;
@@ -187,7 +203,7 @@ absl::StatusOr<std::unique_ptr<RocksDbDatabase>> RocksDbDatabase::OpenForReading
 }
 
 absl::Status RocksDbDatabase::OpenMark(const std::string& path, rocksdb::Env* env,
-                                       ManifestListener& listener) {
+                                       DatabaseListener& listener) {
   SyncedEnds ends;
   std::unique_ptr<rocksdb::LogFile> log;
   rocksdb::Status status = MeasureManifest(*db_, ends.manifest_number, ends.manifest_bytes);

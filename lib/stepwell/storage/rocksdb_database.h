@@ -81,12 +81,12 @@ class RocksDbDatabase {
  private:
   static constexpr size_t kFamilies = 6;
 
-  class ManifestListener;
+  class DatabaseListener;
 
   explicit RocksDbDatabase(std::unique_ptr<RocksDbDirectory> directory) : directory_(std::move(directory)) {}
 
   // Begins to note what is synced.
-  absl::Status OpenMark(const std::string& path, rocksdb::Env* env, ManifestListener& listener);
+  absl::Status OpenMark(const std::string& path, rocksdb::Env* env, DatabaseListener& listener);
 
   // Absent: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(Family family, absl::string_view key, absl::string_view what,

@@ -135,10 +135,10 @@ TEST_P(RocksDbFlips, AreNeverAWrongAnswer) {
     }
   }
   RecordProperty("fault", absl::StrCat("a bit flips, ", NameOf(GetParam()), " (", flips, " flips)"));
-  RecordProperty("requests",
-                 absl::StrCat(refused_, " times the start is refused; ", lossy_, " times reads: DATA_LOSS; ",
-                              unharmed_, " times nothing is harmed"));
-  RecordProperty("lost", HasFailure() ? "see the test's failures" : "nothing without a word");
+  RecordProperty("requests", absl::StrCat("starts: refused, with the file's name (", refused_,
+                                          "); reads: DATA_LOSS of what it holds (", lossy_,
+                                          "); everything: as it was (", unharmed_, ")"));
+  RecordProperty("lost", HasFailure() ? "see the test's failures" : "nothing unnoticed");
   // What is needed is damaged by each flip; tables and blobs have bytes that nobody reads.
   const bool is_needed = GetParam() == FileKind::kLog || GetParam() == FileKind::kManifest;
   EXPECT_GT(flips, 50);
