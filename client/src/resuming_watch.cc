@@ -1,7 +1,6 @@
 #include "client/src/resuming_watch.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <variant>
 
