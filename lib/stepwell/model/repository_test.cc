@@ -79,7 +79,8 @@ TEST_F(RepositoryTest, EmptyRootIsARepository) {
 TEST_F(RepositoryTest, UnknownModelsAreNotFound) {
   for (const absl::Status& status :
        {models_.Load("gone").status(), models_.Find("gone").status(), models_.Find("gone", 1).status(),
-        models_.FindStateSpec("gone", 1).status(), models_.Status("gone").status(), models_.Unload("gone")}) {
+        models_.FindStateSpec("gone", 1).status(), models_.FindDigest("gone", 1).status(),
+        models_.Status("gone").status(), models_.Unload("gone")}) {
     ExpectError(status, absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", "model \"gone\"");
   }
   for (const char* name : {"", "..", "../x", "a/b", ".hidden", "a b"}) {
@@ -160,6 +161,10 @@ TEST_F(RepositoryTest, ReloadAfterUnloadIsTheSameRevisionWhenTheContentIs) {
   ExpectError(models_.Find("m", 1).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
               "has no revision 1");
   EXPECT_TRUE(models_.FindStateSpec("m", 1).ok());
+  EXPECT_EQ(models_.FindDigest("m", 2).value(), models_.Find("m").value()->digest());
+  EXPECT_NE(models_.FindDigest("m", 1).value(), models_.FindDigest("m", 2).value());
+  ExpectError(models_.FindDigest("m", 3).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
+              "never had a revision 3");
   ExpectError(models_.FindStateSpec("m", 3).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
               "never had a revision 3");
 }
