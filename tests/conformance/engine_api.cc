@@ -165,13 +165,13 @@ class EngineApi final : public Api {
   }
   absl::StatusOr<Made> ImportSnapshots(const ImportSnapshotsRequest& request,
                                        const std::vector<MovedSnapshot>& snapshots) override {
-    const auto import = engine_.ImportSnapshots(request);
-    if (!import.ok()) return import.status();
+    const auto moving = engine_.ImportSnapshots(request);
+    if (!moving.ok()) return moving.status();
     for (const MovedSnapshot& snapshot : snapshots) {
-      const absl::Status added = (*import)->Add(snapshot);
+      const absl::Status added = (*moving)->Add(snapshot);
       if (!added.ok()) return added;
     }
-    const auto result = (*import)->Finish();
+    const auto result = (*moving)->Finish();
     if (!result.ok()) return result.status();
     return Made{*result->snapshot.record, result->branch};
   }

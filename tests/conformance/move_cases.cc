@@ -19,7 +19,7 @@ Api::Exported Export(Api& api, const StateRef& state, bool history) {
   return exported.ok() ? *std::move(exported) : Api::Exported();
 }
 
-std::vector<Version> AllOf(Api& api, const std::string& model) {
+std::vector<Version> VersionsOfModel(Api& api, const std::string& model) {
   return VersionsOf(api.ListSnapshots({.of = ListSnapshotsRequest::Model{model}}));
 }
 
@@ -186,7 +186,7 @@ TEST_P(Conformance, ImportedStateIsMadeToFitWhenThatIsAskedFor) {
 TEST_P(Conformance, ImportThatFailsLeavesNothing) {
   MakeLine("live", 4);
   const Api::Exported exported = Export(api(), BranchName{"live"}, true);
-  const std::vector<Version> all = AllOf(api(), "counter");
+  const std::vector<Version> all = VersionsOfModel(api(), "counter");
   const auto expect = [&](auto change, absl::StatusCode code, const std::string& reason,
                           const std::string& what) {
     Api::Exported changed = exported;
@@ -195,7 +195,7 @@ TEST_P(Conformance, ImportThatFailsLeavesNothing) {
         api().ImportSnapshots({.history = changed.history, .branch = "copy"}, changed.snapshots).status();
     ExpectError(failed, code, reason);
     EXPECT_THAT(std::string(failed.message()), HasSubstr(what));
-    EXPECT_EQ(AllOf(api(), "counter"), all) << what;
+    EXPECT_EQ(VersionsOfModel(api(), "counter"), all) << what;
     EXPECT_EQ(api().Reason(api().GetBranch("copy").status()), "BRANCH_NOT_FOUND");
   };
   constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
@@ -218,14 +218,14 @@ TEST_P(Conformance, ImportThatFailsLeavesNothing) {
 TEST_P(Conformance, ImportToABranchThatIsThereIsRefused) {
   MakeLine("live", 1);
   const Api::Exported exported = Export(api(), BranchName{"live"}, true);
-  const std::vector<Version> all = AllOf(api(), "counter");
+  const std::vector<Version> all = VersionsOfModel(api(), "counter");
   ImportSnapshotsRequest request{.history = exported.history, .branch = "live"};
   ExpectError(api().ImportSnapshots(request, exported.snapshots).status(), absl::StatusCode::kAlreadyExists,
               "BRANCH_EXISTS");
   request.branch = "no name";
   ExpectError(api().ImportSnapshots(request, exported.snapshots).status(),
               absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(AllOf(api(), "counter"), all);
+  EXPECT_EQ(VersionsOfModel(api(), "counter"), all);
 }
 
 TEST_P(Conformance, RepeatedImportIsAnsweredAsTheFirst) {
@@ -235,16 +235,16 @@ TEST_P(Conformance, RepeatedImportIsAnsweredAsTheFirst) {
       .history = exported.history, .branch = "copy", .request_id = "moved once"};
   const auto first = api().ImportSnapshots(request, exported.snapshots);
   ASSERT_TRUE(first.ok()) << first.status();
-  const std::vector<Version> all = AllOf(api(), "counter");
+  const std::vector<Version> all = VersionsOfModel(api(), "counter");
   const auto again = api().ImportSnapshots(request, exported.snapshots);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->snapshot.version, first->snapshot.version);
   EXPECT_EQ(again->branch->head, first->branch->head);
-  EXPECT_EQ(AllOf(api(), "counter"), all);
+  EXPECT_EQ(VersionsOfModel(api(), "counter"), all);
   exported.snapshots[1].arrays[0].array = Array::Scalar<int32_t>(99);
   ExpectError(api().ImportSnapshots(request, exported.snapshots).status(), absl::StatusCode::kInvalidArgument,
               "REQUEST_ID_REUSED");
-  EXPECT_EQ(AllOf(api(), "counter"), all);
+  EXPECT_EQ(VersionsOfModel(api(), "counter"), all);
 }
 
 }  // namespace

@@ -57,6 +57,43 @@ TEST_P(Conformance, StepGoesOnWithTheRevisionThatMadeTheState) {
   ExpectError(StepBy(api(), 9, root).status(), absl::StatusCode::kNotFound, "MODEL_NOT_FOUND");
 }
 
+TEST_P(Conformance, HistoryAcrossRevisionsIsMovedWithThem) {
+  MakeLine("live", 1);
+  ASSERT_EQ(Revise(api(), models(), {kScale, kCount, kStep}), 2);
+  ASSERT_TRUE(StepBy(api(), NewestRevision(), BranchName{"live"}, /*adapt=*/true).ok());
+  ASSERT_TRUE(Add(BranchName{"live"}, 1).ok());
+  const auto exported = api().ExportSnapshots({.state = BranchName{"live"}, .history = true});
+  ASSERT_TRUE(exported.ok()) << exported.status();
+  ASSERT_EQ(exported->history.revisions.size(), 2u);
+
+  ImportSnapshotsRequest request{.history = exported->history, .branch = "copy"};
+  const auto copy = api().ImportSnapshots(request, exported->snapshots);
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  const auto expect = [&](const std::string& branch, std::vector<int64_t> revisions) {
+    std::vector<Version> versions = VersionsOf(api().ListSnapshots({.of = StateRef(BranchName{branch})}));
+    ASSERT_EQ(versions.size(), 4u);
+    for (size_t i = 0; i < 4; ++i) {
+      const Version version = versions[3 - i];
+      EXPECT_EQ(RevisionOf(api(), version), revisions[i]) << branch << i;
+      EXPECT_EQ(Count(version).value(), static_cast<int32_t>(i)) << branch << i;
+      std::vector<std::string> indices = {"count"};
+      if (revisions[i] == 2) indices = {"scale", "count"};
+      EXPECT_EQ(IndicesOf(api(), version), indices) << branch << i;
+    }
+  };
+  expect("copy", {1, 1, 2, 2});
+  EXPECT_EQ(Count(Add(BranchName{"copy"}, 1).value()).value(), 4);
+
+  ASSERT_TRUE(api().UnloadRevision("counter", 1).ok());
+  request.branch = "other";
+  ExpectError(api().ImportSnapshots(request, exported->snapshots).status(),
+              absl::StatusCode::kFailedPrecondition, "MODEL_DIFFERS");
+  request.revision = NewestRevision();
+  request.adapt_state = true;
+  ASSERT_TRUE(api().ImportSnapshots(request, exported->snapshots).ok());
+  expect("other", {2, 2, 2, 2});
+}
+
 TEST_P(Conformance, EveryDifferenceOfTheStateSpecsIsListed) {
   Revise(api(), models(), {kCount, kScale, "state { index: \"gone\" dtype: BOOL }\n", kStep});
   const Version root = Make();
