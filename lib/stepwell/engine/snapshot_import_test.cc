@@ -80,13 +80,13 @@ class SnapshotImportTest : public ::testing::Test {
 };
 
 TEST_F(SnapshotImportTest, StoreThatIsFullGetsEverythingBack) {
-  const auto import = Open(10);
-  ASSERT_TRUE(import.ok()) << import.status();
-  ASSERT_TRUE((*import)->Add(Counter(0)).ok());
+  const auto moving = Open(10);
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  ASSERT_TRUE((*moving)->Add(Counter(0)).ok());
   store_.commits_left = 3;
-  for (int i = 1; i < 4; ++i) ASSERT_TRUE((*import)->Add(Counter(i)).ok());
+  for (int i = 1; i < 4; ++i) ASSERT_TRUE((*moving)->Add(Counter(i)).ok());
   EXPECT_THAT(All(), SizeIs(4));
-  const absl::Status full = (*import)->Add(Counter(4));
+  const absl::Status full = (*moving)->Add(Counter(4));
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(full.message()),
               HasSubstr("version 104 where it comes from: the store is full; nothing of the import is left"));
@@ -94,43 +94,43 @@ TEST_F(SnapshotImportTest, StoreThatIsFullGetsEverythingBack) {
 }
 
 TEST_F(SnapshotImportTest, WhatCannotBeDeletedIsTold) {
-  const auto import = Open(3);
-  ASSERT_TRUE(import.ok()) << import.status();
-  ASSERT_TRUE((*import)->Add(Counter(0)).ok());
+  const auto moving = Open(3);
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  ASSERT_TRUE((*moving)->Add(Counter(0)).ok());
   store_.refuses_drops = true;
-  const absl::Status short_of_some = (*import)->Finish().status();
+  const absl::Status short_of_some = (*moving)->Finish().status();
   EXPECT_THAT(
       std::string(short_of_some.message()),
       HasSubstr("1 versions of the import are left, from 3 to 3, and could not be deleted: it cannot drop"));
 }
 
 TEST_F(SnapshotImportTest, OneThatIsGivenUpLeavesNothing) {
-  auto import = Open(5000);
-  ASSERT_TRUE(import.ok()) << import.status();
-  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*import)->Add(Counter(i)).ok());
-  import->reset();
+  auto moving = Open(5000);
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*moving)->Add(Counter(i)).ok());
+  moving->reset();
   EXPECT_THAT(All(), IsEmpty());
   EXPECT_THAT(store_.drops, ElementsAre(1000, 1000, 500)) << "no step waits long for a drop";
 }
 
 TEST_F(SnapshotImportTest, CallerThatHasGoneEndsIt) {
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
-  const auto import = Open(2, {.cancelled = cancelled});
-  ASSERT_TRUE(import.ok()) << import.status();
-  ASSERT_TRUE((*import)->Add(Counter(0)).ok());
+  const auto moving = Open(2, {.cancelled = cancelled});
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  ASSERT_TRUE((*moving)->Add(Counter(0)).ok());
   *cancelled = true;
-  EXPECT_EQ((*import)->Add(Counter(1)).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*moving)->Add(Counter(1)).code(), absl::StatusCode::kCancelled);
   EXPECT_THAT(All(), IsEmpty());
 }
 
 TEST_F(SnapshotImportTest, SweepsLeaveItAlone) {
-  const auto import = Open(3);
-  ASSERT_TRUE(import.ok()) << import.status();
+  const auto moving = Open(3);
+  ASSERT_TRUE(moving.ok()) << moving.status();
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE((*import)->Add(Counter(i)).ok());
+    ASSERT_TRUE((*moving)->Add(Counter(i)).ok());
     RunSweep();
   }
-  const auto result = (*import)->Finish();
+  const auto result = (*moving)->Finish();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->branch.head, result->snapshot.record->version);
   EXPECT_THAT(All(), SizeIs(3));
@@ -138,19 +138,19 @@ TEST_F(SnapshotImportTest, SweepsLeaveItAlone) {
 
 TEST_F(SnapshotImportTest, DiskIsWaitedForNowAndThen) {
   store_.has_disk = true;
-  const auto import = Open(2500);
-  ASSERT_TRUE(import.ok()) << import.status();
-  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*import)->Add(Counter(i)).ok());
+  const auto moving = Open(2500);
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*moving)->Add(Counter(i)).ok());
   EXPECT_EQ(store_.syncs, 3) << "the first, and after each thousand";
-  EXPECT_TRUE((*import)->Finish().ok());
+  EXPECT_TRUE((*moving)->Finish().ok());
 }
 
 TEST_F(SnapshotImportTest, StoreWithoutADiskIsAskedOnce) {
-  const auto import = Open(2500);
-  ASSERT_TRUE(import.ok()) << import.status();
-  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*import)->Add(Counter(i)).ok());
+  const auto moving = Open(2500);
+  ASSERT_TRUE(moving.ok()) << moving.status();
+  for (int i = 0; i < 2500; ++i) ASSERT_TRUE((*moving)->Add(Counter(i)).ok());
   EXPECT_EQ(store_.syncs, 1);
-  EXPECT_TRUE((*import)->Finish().ok());
+  EXPECT_TRUE((*moving)->Finish().ok());
 }
 
 }  // namespace
