@@ -67,9 +67,10 @@ bool Transition::WaitsForRevision(const std::shared_ptr<const Snapshot>& base) {
   const SnapshotOrigin& origin = *base->record().origin;
   const std::optional<int64_t> revision = FittedState::Revision(origin, target_.revision);
   if (!revision.has_value()) return false;
-  WorkerPool::Task loaded = [pool = context_.pool, self = shared_from_this(), base]() mutable {
+  WorkerPool::Task loaded = [pool = context_.pool, self = shared_from_this(), base = base]() mutable {
     // Not on the loader's thread, which others wait for.
-    pool->Schedule([self = std::move(self), base = std::move(base)] { self->OnBase(base); });
+    pool->Schedule(
+        [self = std::move(self), base = std::move(base)]() mutable { self->OnBase(std::move(base)); });
   };
   return context_.models->LoadKept(origin.model, *revision, loaded);
 }
