@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 
 using client::BranchMove;
 using client::BranchName;
+using client::Client;
 using client::Durability;
 using client::ErrorReason;
 using client::Version;
