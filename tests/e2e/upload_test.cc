@@ -65,6 +65,7 @@ class UploadTest : public ::testing::Test {
   void Start(std::vector<std::string> flags) {
     client_.reset();
     stub_.reset();
+    server_.reset();  // Two cannot have one data directory.
     server_ = std::make_unique<ServerProcess>(folder_ / "models", flags);
     client_ = Client::Connect({.address = server_->address(), .retry = {.max_attempts = 1}});
     stub_ = v1::ModelService::NewStub(
@@ -164,6 +165,21 @@ TEST_F(UploadTest, OtherContentIsTheNextRevisionWhenItIsToReplace) {
   EXPECT_THAT(Entries(), ElementsAre("m"));
   Start({"--grace-period-seconds", "100"});
   EXPECT_EQ(client_->GetModel("m")->description(), "two");
+}
+
+TEST_F(UploadTest, ReplacedPackageStepsItsStatesAfterARestart) {
+  const std::vector<std::string> flags = {"--allow-upload", "--data-dir", (folder_ / "data").string()};
+  Start(flags);
+  ASSERT_TRUE(client_->UploadModel({.package = Counter("one"), .name = "m"}).ok());
+  const auto made = client_->MakeState({.model = "m"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  ASSERT_TRUE(client_->UploadModel({.package = Counter("two"), .name = "m", .replace = true}).ok());
+  Start(flags);
+  EXPECT_EQ(client_->GetModel("m")->revision(), 2);
+  const auto stepped =
+      client_->Step({.state = Version{made->snapshot().version()}, .inputs = {{"x", Int(1)}}});
+  ASSERT_TRUE(stepped.ok()) << stepped.status();
+  EXPECT_EQ(client_->GetSnapshot(stepped->version)->revision(), 1);
 }
 
 TEST_F(UploadTest, WrongPackageTellsAllFaultsAndLeavesNothing) {
