@@ -21,7 +21,7 @@ class CliKillTest : public CliTest {
   // How many lines are streamed; the environment may ask for more.
   static size_t Lines() {
     const char* asked = std::getenv("STEPWELL_KILLED_STREAM_LINES");
-    size_t lines = 5000;
+    size_t lines = 600;  // Each of them waits for the disk.
     if (asked != nullptr) {
       EXPECT_TRUE(absl::SimpleAtoi(asked, &lines)) << asked;
     }
