@@ -289,8 +289,8 @@ void AddFlags(CLI::App& app, ServerConfig& flags) {
 // `config`, or the check of its store that was asked for instead.
 absl::StatusOr<std::optional<Config>> WithVerify(absl::StatusOr<Config> config, bool verify, bool as_json) {
   if (!config.ok()) return config.status();
-  if (verify && config->data_dir.empty()) {
-    return absl::InvalidArgumentError("--verify checks a data directory; expected --data-dir with it");
+  if (verify && config->in_memory) {
+    return absl::InvalidArgumentError("--verify checks a data directory; expected it without --in-memory");
   }
   if (as_json && !verify) return absl::InvalidArgumentError("--json is how --verify prints; expected both");
   config->verify = verify;

@@ -188,7 +188,8 @@ TEST(ConfigTest, VerifyTakesADataDirectory) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_TRUE(config->verify && config->verify_as_json);
   EXPECT_EQ(config->data_dir, "/data");
-  EXPECT_THAT(std::string(Parse({"--verify"}).status().message()), HasSubstr("--data-dir"));
+  EXPECT_EQ(Parse({"--verify"})->data_dir, Config().data_dir);
+  EXPECT_THAT(std::string(Parse({"--verify", "--in-memory"}).status().message()), HasSubstr("--in-memory"));
   EXPECT_THAT(std::string(Parse({"--json"}).status().message()), HasSubstr("--verify"));
 }
 

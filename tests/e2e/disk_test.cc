@@ -202,9 +202,10 @@ TEST_F(DiskTest, ServerWithoutAFolderForBackupsSaysWhichFlagGivesIt) {
 }
 
 TEST_F(DiskTest, FolderForBackupsWithoutADataDirectoryIsRefused) {
-  const Finished refused = RunProgram({STEPWELLD, "--models", models().string(), "--backup-dir", "b"});
+  const Finished refused =
+      RunProgram({STEPWELLD, "--models", models().string(), "--backup-dir", "b", "--in-memory"});
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("expected a data_dir"));
+  EXPECT_THAT(refused.err, HasSubstr("expected none with in_memory"));
 }
 
 TEST_F(DiskTest, SecondServerOnTheSameDirectoryIsRefused) {

@@ -28,8 +28,8 @@ constexpr const char* kFamilyNames[] = {"default", "snapshots", "arrays", "branc
 // Arrays from here on go to blob files, which compactions do not copy over and over.
 constexpr uint64_t kBlobBytes = 4096;
 
-// Arrays that are written and not in a file yet, of which two such buffers may be in memory. More gains nothing:
-// what goes to blob files is not merged.
+// Arrays that are written and not in a file yet, of which two such buffers may be in memory. More gains
+// nothing: what goes to blob files is not merged.
 constexpr size_t kArraysBufferBytes = 16 << 20;
 
 // What a start reads again and writes to tables, which takes a fraction of a second.

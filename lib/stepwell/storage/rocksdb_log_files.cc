@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -187,13 +188,29 @@ absl::StatusOr<LogInspection> InspectLogs(const std::string& directory, rocksdb:
   return inspection;
 }
 
+namespace {
+
+// Written anew, as RocksDB's file systems do not truncate.
+rocksdb::Status CutOff(const LogTail& tail, rocksdb::Env* env) {
+  // RocksDB removes files that are named so, should this be broken off.
+  const std::string partial = absl::StrCat(tail.path.substr(0, tail.path.rfind('/')), "/000000.dbtmp");
+  std::string bytes;
+  rocksdb::Status status = rocksdb::ReadFileToString(env, tail.path, &bytes);
+  if (status.ok()) bytes.resize(tail.readable);
+  if (status.ok()) status = rocksdb::WriteStringToFile(env, bytes, partial, /*should_sync=*/true);
+  if (status.ok()) status = env->RenameFile(partial, tail.path);
+  return status;
+}
+
+}  // namespace
+
 rocksdb::Status CutTorn(const LogInspection& inspection, rocksdb::Env* env) {
   rocksdb::Status status;
   for (const std::string& path : inspection.behind_torn) {
     if (status.ok()) status = env->DeleteFile(path);
   }
   for (const LogTail& tail : inspection.torn) {
-    if (status.ok()) status = env->Truncate(tail.path, tail.readable);
+    if (status.ok()) status = CutOff(tail, env);
   }
   return status;
 }
