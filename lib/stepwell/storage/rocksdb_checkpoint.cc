@@ -13,6 +13,7 @@
 #include "rocksdb/utilities/checkpoint.h"
 #include "stepwell/storage/errors.h"
 #include "stepwell/storage/rocksdb_directory.h"
+#include "stepwell/storage/rocksdb_log_files.h"
 #include "stepwell/storage/rocksdb_synced_mark.h"
 
 namespace stepwell {
@@ -54,8 +55,11 @@ rocksdb::Status SyncDatabase(rocksdb::Env* env, const fs::path& partial) {
       ends.manifest_bytes = bytes;
     } else if (absl::ConsumeSuffix(&name, ".log") && absl::SimpleAtoi(name, &number) &&
                number >= ends.log_number) {
+      // The store goes on meanwhile: the copy may end in the middle of a record.
+      LogTail tail;
+      if (status.ok()) status = MeasureLog(file.path().string(), env, tail);
       ends.log_number = number;
-      ends.log_bytes = bytes;
+      ends.log_bytes = tail.readable;
     }
   }
   if (status.ok()) status = FromErrorCode(error);
