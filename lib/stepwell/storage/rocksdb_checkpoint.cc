@@ -47,7 +47,8 @@ rocksdb::Status SyncDatabase(rocksdb::Env* env, const fs::path& partial) {
   rocksdb::Status status;
   for (const auto& file : fs::directory_iterator(partial, error)) {
     if (status.ok()) status = SyncFile(env, file.path().string());
-    absl::string_view name = file.path().filename().native();
+    const std::string file_name = file.path().filename();
+    absl::string_view name = file_name;
     const uint64_t bytes = file.file_size(error);
     uint64_t number = 0;
     if (absl::ConsumePrefix(&name, "MANIFEST-") && absl::SimpleAtoi(name, &number)) {
