@@ -272,7 +272,7 @@ StepStream::Action StepStream::NextAction(std::optional<Started>& started) {
     if (context_.Check().ok()) {
       running_ = sent_count_ + std::ssize(replies_);
       replies_.push_back({.step_bytes = waiting_.front().byte_count});
-      started.emplace(*running_, std::move(waiting_.front().step));
+      started = Started{*running_, std::move(waiting_.front().step)};
       waiting_.pop_front();
       return Action::kStep;
     }
@@ -289,8 +289,8 @@ bool StepStream::MayRead() const {
 }
 
 void StepStream::Run(Started started) {
-  auto& [number, step] = started;
-  if (!step.ok()) return OnStepped(number, step.status());
+  absl::StatusOr<StepRequest>& step = started.step;
+  if (!step.ok()) return OnStepped(started.number, step.status());
   {
     const absl::MutexLock lock(&mutex_);
     if (branch_.has_value()) {
@@ -305,9 +305,8 @@ void StepStream::Run(Started started) {
   step->call = context_;
   step->on_visible = [self = shared_from_this()](Version version) { self->OnVisible(version); };
   engine_->Step(*std::move(step),
-                [self = shared_from_this(), number](const absl::StatusOr<StepResult>& result) {
-                  self->OnStepped(number, result);
-                });
+                [self = shared_from_this(), number = started.number](
+                    const absl::StatusOr<StepResult>& result) { self->OnStepped(number, result); });
 }
 
 absl::StatusOr<std::optional<grpc::ByteBuffer>> StepStream::NextReply() {
