@@ -66,7 +66,8 @@ class ExportStream : public std::enable_shared_from_this<ExportStream> {
     {
       absl::MutexLock lock(&mutex_);
       if (!ready_.empty()) {
-        grpc::ByteBuffer message = std::move(ready_.front());
+        grpc::ByteBuffer message;
+        message.Swap(&ready_.front());
         ready_.pop_front();
         return message;
       }
