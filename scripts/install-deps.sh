@@ -4,7 +4,7 @@
 #
 #   scripts/install-deps.sh          compilers, libraries, ONNX Runtime
 #   scripts/install-deps.sh --dev    also what .ci/run checks with: clang, clang-format, clang-tidy, shellcheck, and an
-#                                    Abseil for the thread sanitizer
+#                                    Abseil for the thread sanitizer, and what a test reads exported files with
 set -euo pipefail
 
 onnxruntime_version=1.21.0
@@ -18,6 +18,7 @@ packages=(
   libabsl-dev libcli11-dev libgmock-dev libgrpc++-dev libgrpc-dev libgtest-dev libjemalloc-dev libprotobuf-dev
   librocksdb-dev libspdlog-dev libssl-dev libxxhash-dev nlohmann-json3-dev protobuf-compiler protobuf-compiler-grpc
 )
+python_root=/opt/stepwell-python
 dev_packages=(clang clang-format clang-tidy shellcheck)
 
 say() { printf 'install-deps: %s\n' "$*"; }
@@ -82,6 +83,19 @@ write_trixie_sources() {
   fi
 }
 
+# A reader of safetensors files that is not ours, for a test.
+install_safetensors() {
+  if PYTHONPATH=$python_root python3 -c 'import safetensors.numpy' 2>/dev/null; then
+    say "Python's safetensors is there"
+    return
+  fi
+  install_packages python3 python3-pip
+  say "installing Python's safetensors into $python_root"
+  local pinned
+  mapfile -t pinned < <(grep -E '^(numpy|safetensors)==' "$(dirname "$0")/../examples/models/requirements.txt")
+  as_root python3 -m pip install -q --root-user-action=ignore --only-binary=:all: --target "$python_root" "${pinned[@]}"
+}
+
 # Into $onnxruntime_root: lib/ from the wheel, include/onnxruntime/ from Debian 13.
 install_onnxruntime() {
   if [ -e "$onnxruntime_root/lib/libonnxruntime.so.$onnxruntime_version" ] &&
@@ -135,5 +149,8 @@ esac
 if [ "$release" = 13 ]; then packages+=(libonnxruntime-dev); fi
 install_packages "${packages[@]}"
 if [ "$release" = 12 ]; then install_onnxruntime; fi
-if [ "${1:-}" = --dev ]; then "$(dirname "$0")/install-tsan-abseil.sh"; fi
+if [ "${1:-}" = --dev ]; then
+  "$(dirname "$0")/install-tsan-abseil.sh"
+  install_safetensors
+fi
 say "done"
