@@ -14,6 +14,7 @@
 
 #include "absl/strings/escaping.h"
 #include "bench/echo.grpc.pb.h"
+#include "bench/raw_server.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/proto_buffer_reader.h"
@@ -205,32 +206,22 @@ int Main(int argc, char** argv) {
     std::cerr << "usage: stepwell_bench_echo REPLY, in web-safe base64\n";
     return 2;
   }
-  const grpc::Slice reply_slice(reply_bytes);
-  const grpc::ByteBuffer reply(&reply_slice, 1);
-
+  const grpc::ByteBuffer reply = ToReply(reply_bytes);
   Service service;
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&service);
-  const std::unique_ptr<grpc::ServerCompletionQueue> queue = builder.AddCompletionQueue();
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) return 1;
+  RawServer server(&service);
+  if (!server.is_listening()) return 1;
 
   std::vector<std::unique_ptr<UnarySlot>> unary_slots;
   std::vector<std::unique_ptr<StreamSlot>> stream_slots;
   std::vector<std::unique_ptr<BidiSlot>> bidi_slots;
   for (int i = 0; i < kUnarySlots; ++i) {
-    unary_slots.push_back(std::make_unique<UnarySlot>(&service, queue.get(), &reply));
+    unary_slots.push_back(std::make_unique<UnarySlot>(&service, server.queue(), &reply));
   }
   for (int i = 0; i < kStreamSlots; ++i) {
-    stream_slots.push_back(std::make_unique<StreamSlot>(&service, queue.get()));
-    bidi_slots.push_back(std::make_unique<BidiSlot>(&service, queue.get(), &reply));
+    stream_slots.push_back(std::make_unique<StreamSlot>(&service, server.queue()));
+    bidi_slots.push_back(std::make_unique<BidiSlot>(&service, server.queue(), &reply));
   }
-  std::cout << "listening on 127.0.0.1:" << port << std::endl;
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue->Next(&tag, &ok)) static_cast<Slot*>(tag)->Proceed(ok);  // Until a signal ends the process.
+  server.Run<Slot>();
   return 0;
 }
 

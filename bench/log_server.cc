@@ -18,6 +18,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/mutex.h"
 #include "bench/echo.grpc.pb.h"
+#include "bench/raw_server.h"
 #include "grpcpp/grpcpp.h"
 
 namespace stepwell::bench {
@@ -58,7 +59,7 @@ class LogSlot {
     Wait();
   }
 
-  void Proceed() {
+  void Proceed(bool /*ok*/) {
     if (answered_) return Wait();
     answered_ = true;
     log_->Append(this);
@@ -123,27 +124,17 @@ int Main(int argc, char** argv) {
     std::cerr << "stepwell_bench_log: cannot open " << argv[2] << "\n";
     return 1;
   }
-  const grpc::Slice reply_slice(reply_bytes);
-  const grpc::ByteBuffer reply(&reply_slice, 1);
-
+  const grpc::ByteBuffer reply = ToReply(reply_bytes);
   LogService service;
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&service);
-  const std::unique_ptr<grpc::ServerCompletionQueue> queue = builder.AddCompletionQueue();
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) return 1;
+  RawServer server(&service);
+  if (!server.is_listening()) return 1;
 
   Log log(file);
   std::vector<std::unique_ptr<LogSlot>> slots;
   for (int i = 0; i < kLogSlots; ++i) {
-    slots.push_back(std::make_unique<LogSlot>(&service, queue.get(), &log, &reply));
+    slots.push_back(std::make_unique<LogSlot>(&service, server.queue(), &log, &reply));
   }
-  std::cout << "listening on 127.0.0.1:" << port << std::endl;
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue->Next(&tag, &ok)) static_cast<LogSlot*>(tag)->Proceed();  // Until a signal ends the process.
+  server.Run<LogSlot>();
   return 0;
 }
 

@@ -109,37 +109,40 @@ TEST_F(CommitterTest, WritesWhatWaitsInOrderAndSyncsBeforeItEnds) {
   EXPECT_TRUE(IsWritten("a") && IsWritten("b"));
 }
 
-TEST(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWithTheNextThatSomebodyDoes) {
-  testing::TemporaryDirectory directory;
-  const auto database = RocksDbDatabase::Open(directory.path(), rocksdb::Env::Default()).value();
-  Told told;
-  Committer committer({.gather_time = absl::Hours(1), .sync_interval = absl::Hours(1)}, database.get(),
-                      &told);
-  absl::Notification added;
-  for (const char* name : {"a", "b"}) committer.Push(std::make_unique<NamedWork>(name, nullptr));
-  auto awaited = std::make_unique<NamedWork>("awaited", [&] {
-    added.Notify();
-    return absl::OkStatus();
-  });
+// Gathers for longer than a test takes.
+class CommitterGatherTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<NamedWork> MakeWatched() {
+    return std::make_unique<NamedWork>("watched", [this] {
+      added_.Notify();
+      return absl::OkStatus();
+    });
+  }
+  // Whether the watched work was added to a batch; waits for it.
+  bool IsTaken() const { return added_.WaitForNotificationWithTimeout(absl::Minutes(1)); }
+
+  testing::TemporaryDirectory directory_;
+  const std::unique_ptr<RocksDbDatabase> database_ =
+      RocksDbDatabase::Open(directory_.path(), rocksdb::Env::Default()).value();
+  Told told_;
+  absl::Notification added_;
+  Committer committer_{
+      {.gather_time = absl::Hours(1), .sync_interval = absl::Hours(1)}, database_.get(), &told_};
+};
+
+TEST_F(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWithTheNextThatSomebodyDoes) {
+  for (const char* name : {"a", "b"}) committer_.Push(std::make_unique<NamedWork>(name, nullptr));
+  auto awaited = MakeWatched();
   awaited->awaited = true;
-  committer.Push(std::move(awaited));
-  EXPECT_TRUE(added.WaitForNotificationWithTimeout(absl::Minutes(1)));
+  committer_.Push(std::move(awaited));
+  EXPECT_TRUE(IsTaken());
 }
 
-TEST(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWhenItIsALot) {
-  testing::TemporaryDirectory directory;
-  const auto database = RocksDbDatabase::Open(directory.path(), rocksdb::Env::Default()).value();
-  Told told;
-  Committer committer({.gather_time = absl::Hours(1), .sync_interval = absl::Hours(1)}, database.get(),
-                      &told);
-  absl::Notification added;
-  auto work = std::make_unique<NamedWork>("large", [&] {
-    added.Notify();
-    return absl::OkStatus();
-  });
-  work->bytes = 8 << 20;
-  committer.Push(std::move(work));
-  EXPECT_TRUE(added.WaitForNotificationWithTimeout(absl::Minutes(1)));
+TEST_F(CommitterGatherTest, WorkThatNobodyWaitsForIsWrittenWhenItIsALot) {
+  auto large = MakeWatched();
+  large->bytes = 8 << 20;
+  committer_.Push(std::move(large));
+  EXPECT_TRUE(IsTaken());
 }
 
 TEST_F(CommitterTest, WorkThatReadsFindsWhatComesBeforeIt) {
