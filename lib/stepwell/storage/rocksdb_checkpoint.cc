@@ -45,11 +45,14 @@ rocksdb::Status SyncDatabase(rocksdb::Env* env, const fs::path& partial) {
   SyncedEnds ends;
   std::error_code error;
   rocksdb::Status status;
-  for (const auto& file : fs::directory_iterator(partial, error)) {
+  for (fs::directory_iterator found(partial, error); !error && found != fs::directory_iterator();
+       found.increment(error)) {
+    const fs::directory_entry& file = *found;
     if (status.ok()) status = SyncFile(env, file.path().string());
     const std::string file_name = file.path().filename();
     absl::string_view name = file_name;
     const uint64_t bytes = file.file_size(error);
+    if (error) break;
     uint64_t number = 0;
     if (absl::ConsumePrefix(&name, "MANIFEST-") && absl::SimpleAtoi(name, &number)) {
       ends.manifest_number = number;
@@ -73,7 +76,9 @@ rocksdb::Status SyncDatabase(rocksdb::Env* env, const fs::path& partial) {
 // folder has its name. What goes meanwhile is not needed.
 rocksdb::Status CopyFolders(rocksdb::Env* env, const fs::path& from, const fs::path& to) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(from, error)) {
+  for (fs::directory_iterator found(from, error); !error && found != fs::directory_iterator();
+       found.increment(error)) {
+    const fs::directory_entry& entry = *found;
     const fs::path target = to / entry.path().filename();
     if (entry.path().filename().native().starts_with('.')) continue;  // Unfinished.
     std::error_code gone;
@@ -88,19 +93,24 @@ rocksdb::Status CopyFolders(rocksdb::Env* env, const fs::path& from, const fs::p
     if (!error) {
       const rocksdb::Status synced = SyncFile(env, target.string());
       if (!synced.ok()) return synced;
-    } else if (fs::exists(entry.path())) {
+    } else if (fs::exists(entry.path(), gone)) {
       return FromErrorCode(error);
     }
   }
-  if (error && fs::exists(from)) return FromErrorCode(error);
+  std::error_code gone;
+  if (error && fs::exists(from, gone)) return FromErrorCode(error);
   return SyncDirectory(env, to.string());
 }
 
 rocksdb::Status CopyOtherFolders(const RocksDbDatabase& database, const fs::path& partial) {
   std::error_code error;
-  for (const auto& entry :
-       fs::directory_iterator(fs::absolute(database.db().GetName()).lexically_normal(), error)) {
-    if (!entry.is_directory()) continue;
+  const fs::path from = fs::absolute(database.db().GetName(), error).lexically_normal();
+  if (error) return FromErrorCode(error);
+  for (fs::directory_iterator found(from, error); !error && found != fs::directory_iterator();
+       found.increment(error)) {
+    const fs::directory_entry& entry = *found;
+    std::error_code gone;
+    if (!entry.is_directory(gone)) continue;
     if (!partial.lexically_relative(entry.path()).native().starts_with(".."))
       continue;  // That of the copies.
     const fs::path target = partial / entry.path().filename();
